@@ -1,0 +1,82 @@
+"""Candidates under search, what one evaluation of a candidate gave, and what it used."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from apo.prompt import Prompt
+from apo.task import Score
+
+Side = Literal["instruction", "exemplars", "layout"]
+"""The three sides of a prompt; the search moves one at a time."""
+SIDES: tuple[Side, ...] = ("layout", "exemplars", "instruction")
+
+FailureKind = Literal[
+    "timeout",
+    "connection",
+    "server",
+    "rate_limit",
+    "authentication",
+    "context",
+    "request",
+    "refusal",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a request got no answer. It is never scored as a wrong answer."""
+
+    kind: FailureKind
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What one completion used."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    seconds: float = 0.0
+    """From sending the request to its answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A prompt that a component suggests, before it is checked and becomes a candidate."""
+
+    prompt: Prompt
+    parents: tuple[str, ...] = ()
+    note: str = ""
+    """What led here, for people: a criticism, the history that was shown."""
+    cut_off: bool = False
+    """The model that wrote it was stopped by its token limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A prompt under search, with where it came from."""
+
+    id: str
+    """`c31`: its running number in the journal; `c0` is the seed."""
+    prompt: Prompt
+    parents: tuple[str, ...] = ()
+    origin: str = "seed"
+    """The component that proposed it, `seed` or `human`."""
+    side: Side | None = None
+    """Which side of the prompt was moved; None for the seed."""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """One candidate on one example."""
+
+    candidate: str
+    example: str
+    output: str
+    score: Score | None
+    """None exactly when `failure` is set."""
+    usage: Usage
+    failure: Failure | None = None
+    cut_off: bool = False
+    """The output was stopped by the token limit."""

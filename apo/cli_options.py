@@ -1,0 +1,62 @@
+"""The options of the command line, each with its help, shared by the commands."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+DEFAULT_MODEL = "smollm2-135m-instruct"
+DEFAULT_CALLS = 1500
+RESULTS = Path("results")
+KEY = "OPENAI_API_KEY"
+
+Results = Annotated[Path, typer.Option(help="Folder that holds the runs.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, and no progress.")]
+RunName = Annotated[str, typer.Argument(help="Name or folder of a run; `last` is the newest.")]
+
+TaskName = Annotated[str | None, typer.Argument(help="A task's name (apo tasks) or its file.")]
+Data = Annotated[Path | None, typer.Option(help="A data file; makes a task without a task file.")]
+Input = Annotated[str, typer.Option("--input", help="Input column of --data.")]
+Target = Annotated[str, typer.Option(help="Column of known answers of --data.")]
+ScorerName = Annotated[str | None, typer.Option(help="How outputs are judged (apo list scorers).")]
+Instruction = Annotated[str | None, typer.Option(help="The seed prompt's instruction.")]
+MaxTokens = Annotated[int | None, typer.Option(min=1, help="Most tokens of an answer.")]
+Train = Annotated[int | None, typer.Option(min=1, help="Rows that exemplars come from.")]
+Dev = Annotated[int | None, typer.Option(min=1, help="Rows that candidates are compared on.")]
+Test = Annotated[int | None, typer.Option(min=1, help="Rows of the sealed test.")]
+DropDuplicates = Annotated[
+    bool, typer.Option("--drop-duplicates", help="Of rows with the same input keep the first.")
+]
+DataDir = Annotated[
+    Path | None, typer.Option(help="Folder with local copies of public data, preferred to the hub.")
+]
+
+Model = Annotated[str, typer.Option(help="The model to find a prompt for.")]
+Url = Annotated[
+    str | None, typer.Option(help="An OpenAI-compatible server; without it apo starts vLLM.")
+]
+ApiKeyEnv = Annotated[str, typer.Option(help="Environment variable that holds its API key.")]
+ProposalModel = Annotated[str | None, typer.Option(help="Another model to write instructions.")]
+ProposalUrl = Annotated[str | None, typer.Option(help="The server of that model.")]
+Context = Annotated[int | None, typer.Option(min=64, help="Context of a server apo starts, tokens.")]
+Eager = Annotated[bool, typer.Option("--eager", help="Start a server sooner, but slower.")]
+
+Proposers = Annotated[
+    list[str] | None,
+    typer.Option("--proposer", help="Who proposes instructions, name:option=value; or `none`."),
+]
+Selectors = Annotated[
+    list[str] | None,
+    typer.Option("--selector", help="Who selects exemplars, name:option=value; or `none`."),
+]
+SchedulerName = Annotated[str, typer.Option("--scheduler", help="Who is evaluated how far.")]
+Layouts = Annotated[bool, typer.Option(help="Whether the layout is searched too.")]
+MaxExemplars = Annotated[int, typer.Option(min=0, max=16, help="Most exemplars in a prompt.")]
+Calls = Annotated[
+    int | None, typer.Option(min=1, help=f"Budget: calls of models [default: {DEFAULT_CALLS}].")
+]
+PromptTokens = Annotated[int | None, typer.Option(min=1, help="Budget: prompt tokens.")]
+CompletionTokens = Annotated[int | None, typer.Option(min=1, help="Budget: completion tokens.")]
+Minutes = Annotated[float | None, typer.Option(min=0.01, help="Budget: wall-clock minutes.")]
+Seed = Annotated[int, typer.Option(help="Seed of all random draws of the search.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the forecast and stop.")]

@@ -1,0 +1,44 @@
+"""What can go wrong, as a tree; the command line turns each leaf into one message and an exit code.
+
+ApoError
+├── ConfigError     what the user asked for cannot be done: exit code 2
+│   ├── DataError   a data set cannot be read or used as asked
+│   └── ServerError no model answers, or not as asked (before the run has spent anything)
+└── RunError        the run began and failed: exit code 1
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class ApoError(Exception):
+    """Every error that apo raises on purpose; its text is a message for the user."""
+
+    exit_code = 1
+
+
+class ConfigError(ApoError):
+    """The request names something that does not exist, or breaks a rule."""
+
+    exit_code = 2
+
+
+class DataError(ConfigError):
+    """A data set cannot be read, or its rows break a rule."""
+
+
+class ServerError(ConfigError):
+    """No model server answers as asked, found before anything was spent."""
+
+
+class RunError(ApoError):
+    """A run that had begun could not go on; what it paid for is in its journal."""
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> ConfigError:
+    """The error for a name that does not exist: it lists what does, the nearest first."""
+    names = sorted(known)
+    near = get_close_matches(name, names, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    there = ", ".join(names) if names else "none"
+    return ConfigError(f"There is no {kind} {name!r}.{hint} Known: {there}.")

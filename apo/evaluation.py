@@ -1,0 +1,67 @@
+"""Candidates meet examples: render, ask, score, in chunks that are worth a line of the journal."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from apo.backends import Backend, Completion, Request
+from apo.candidate import Candidate, Evaluation
+from apo.prompt import render, stops
+from apo.task import Decoding, Example, Scorer
+
+Pair = tuple[Candidate, Example]
+
+
+@dataclass(frozen=True)
+class Evaluator:
+    """Evaluates pairs of candidate and example through one stream, so the server is never idle.
+
+    A chunk is handed over when it holds `chunk_rows` evaluations or when `chunk_seconds` have gone by:
+    what a crash can lose, and how often a screen moves.
+    """
+
+    backend: Backend
+    scorer: Scorer
+    decoding: Decoding
+    chunk_rows: int = 64
+    chunk_seconds: float = 1.0
+    clock: Callable[[], float] = time.monotonic
+
+    def evaluate(self, pairs: Sequence[Pair]) -> Iterator[tuple[Evaluation, ...]]:
+        """Evaluate each pair once; chunks come as answers arrive.
+
+        A row is never shown an exemplar that was made from itself.
+        """
+        by_tag = {f"{candidate.id}/{example.id}": (candidate, example) for candidate, example in pairs}
+        chunk: list[Evaluation] = []
+        began = self.clock()
+        for request, completion in self.backend.stream(self._requests(by_tag.items())):
+            candidate, example = by_tag[request.tag]
+            chunk.append(self._judge(candidate, example, completion))
+            if len(chunk) >= self.chunk_rows or self.clock() - began >= self.chunk_seconds:
+                yield tuple(chunk)
+                chunk, began = [], self.clock()
+        if chunk:
+            yield tuple(chunk)
+
+    def _requests(self, tagged: Iterable[tuple[str, Pair]]) -> Iterator[Request]:
+        for tag, (candidate, example) in tagged:
+            yield Request(
+                render(candidate.prompt, example.input, example.id),
+                self.decoding.max_tokens,
+                stop=stops(candidate.prompt),
+                choices=self.decoding.choices,
+                tag=tag,
+            )
+
+    def _judge(self, candidate: Candidate, example: Example, completion: Completion) -> Evaluation:
+        failed = completion.failure is not None
+        return Evaluation(
+            candidate.id,
+            example.id,
+            completion.text,
+            None if failed else self.scorer(completion.text, example),
+            completion.usage,
+            completion.failure,
+            completion.cut_off,
+        )

@@ -1,0 +1,165 @@
+"""Facts of a run, in the past tense; the journal is a sequence of them and state is a fold over it.
+
+Readers ignore fields that they do not know. `SCHEMA` grows when old readers would misread.
+"""
+
+import msgspec
+
+from apo.budget import Forecast, Spend
+from apo.candidate import Candidate, Evaluation, Side
+from apo.spec import Identity, RunSpec, TaskCard
+from apo.statistics import Interval
+from apo.task import Example
+
+SCHEMA = 1
+
+
+class Event(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    """The base of all events; a subclass's name is its tag in the journal."""
+
+
+class RunStarted(Event):
+    """The first event: what was asked for, on what task and server."""
+
+    spec: RunSpec
+    task: TaskCard
+    dev: tuple[Example, ...]
+    """The dev rows in the run's fixed order, so that a reader can show them."""
+    server: Identity
+    schema: int = SCHEMA
+    apo: str = ""
+    """Version of apo."""
+
+
+class ForecastMade(Event):
+    """What the run is expected to use, from its first rows."""
+
+    forecast: Forecast
+
+
+class StepStarted(Event):
+    """A step moves one side of the best prompt and holds the others."""
+
+    step: int
+    side: Side | None
+    """None: the seed prompt's own evaluation."""
+    component: str
+    """The proposer or selector that plays, `layout`, or `seed`."""
+    width: int = 1
+    """How many candidates to propose."""
+
+
+class Discard(msgspec.Struct, frozen=True):
+    """A proposal that did not become a candidate."""
+
+    reason: str
+    text: str
+    """Its instruction, shortened."""
+
+
+class CandidatesProposed(Event):
+    """All candidates of a step, at once, with what their making cost."""
+
+    step: int
+    candidates: tuple[Candidate, ...]
+    discarded: tuple[Discard, ...] = ()
+    spend: Spend = Spend()
+    """Charged to the role `proposal`."""
+
+
+class EvaluationsFinished(Event):
+    """A chunk of evaluations, charged to the role `task`."""
+
+    evaluations: tuple[Evaluation, ...]
+    sealed: bool = False
+    """True for rows of the test split, only after the search has ended."""
+
+
+class CandidatePromoted(Event):
+    """A candidate goes on to the rows of a larger rung."""
+
+    candidate: str
+    rows: int
+
+
+class CandidatePruned(Event):
+    """A candidate is dropped and gets no more rows."""
+
+    candidate: str
+    reason: str
+
+
+class StepFinished(Event):
+    """A step ended; only here may a run stop."""
+
+    step: int
+    gain: float
+    """Rise of the best fully evaluated dev mean; 0 where it did not rise."""
+    calls: int
+    """Completions that the step took, of all roles."""
+
+
+class ProblemReported(Event):
+    """Something that people should know; a fatal one ended the run."""
+
+    message: str
+    fatal: bool = False
+
+
+class TestScored(Event):
+    """Seed and winner on the sealed test split, once, after the search."""
+
+    candidate: str
+    score: Interval
+    seed: Interval
+    difference: Interval
+    """Paired, over the rows that both answered: winner minus seed."""
+
+
+class RunFinished(Event):
+    """The last event of a run that ended by itself."""
+
+    reason: str
+    best: str
+
+
+Any = (
+    RunStarted
+    | ForecastMade
+    | StepStarted
+    | CandidatesProposed
+    | EvaluationsFinished
+    | CandidatePromoted
+    | CandidatePruned
+    | StepFinished
+    | ProblemReported
+    | TestScored
+    | RunFinished
+)
+
+
+class Record(msgspec.Struct, frozen=True):
+    """One line of a journal: an event with its place and time, stamped by the store."""
+
+    n: int
+    """Running number from 0."""
+    t: float
+    """Seconds since the epoch."""
+    event: Any
+
+
+def to_json(record: Record) -> bytes:
+    """One line, without its line end."""
+    return msgspec.json.encode(record)
+
+
+def from_json(line: bytes) -> Record:
+    """The record of one line.
+
+    Raises:
+        msgspec.DecodeError: not a record.
+    """
+    return _DECODER.decode(line)
+
+
+_DECODER = msgspec.json.Decoder(Record)

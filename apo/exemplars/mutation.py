@@ -1,0 +1,70 @@
+"""Mutation of the best exemplar list (Wan et al. 2024, section 3: replace some, keep what is better).
+
+The paper gives no details. Here a child differs from its parent by one to `strength` moves, each
+replacing, adding or removing one exemplar or exchanging two; whether it is better is the
+scheduler's to say. A parent without exemplars has children with freshly drawn ones.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+
+from apo.candidate import Candidate
+from apo.exemplars._draw import draw, fitting
+from apo.prompt import Exemplar
+from apo.view import SearchView
+
+FRESH = 8
+"""Exemplars of a child whose parent has none."""
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """Children of the parent's exemplar list, one to `strength` moves away."""
+
+    strength: int = 2
+
+    def __post_init__(self) -> None:
+        """Check the options."""
+        if self.strength < 1:
+            raise ValueError(f"strength must be at least 1, not {self.strength}")
+
+    def select(
+        self, view: SearchView, parent: Candidate, count: int, rng: Random
+    ) -> list[tuple[Exemplar, ...]]:
+        """`count` children, each made on its own from the parent."""
+        pool = view.pool()
+        return [fitting(view, parent, self._child(view, parent, pool, rng)) for _ in range(count)]
+
+    def _child(
+        self, view: SearchView, parent: Candidate, pool: Sequence[Exemplar], rng: Random
+    ) -> tuple[Exemplar, ...]:
+        child = list(parent.prompt.exemplars)
+        if not child:
+            return draw(pool, min(FRESH, view.max_exemplars), rng, balanced=True)
+        for _ in range(rng.randint(1, self.strength)):
+            _move(child, pool, view.max_exemplars, rng)
+        return tuple(child)
+
+
+def _move(child: list[Exemplar], pool: Sequence[Exemplar], most: int, rng: Random) -> None:
+    """Change `child` in place by one move that is possible."""
+    shown = {e.source or e.input for e in child}
+    fresh = [e for e in pool if (e.source or e.input) not in shown]
+    moves = ["exchange"] if len(child) > 1 else []
+    moves += ["remove"] if len(child) > 1 else []
+    moves += ["replace", "replace"] if fresh else []
+    moves += ["add"] if fresh and len(child) < most else []
+    if not moves:
+        return
+    move = rng.choice(moves)
+    place = rng.randrange(len(child))
+    if move == "exchange":
+        other = rng.randrange(len(child))
+        child[place], child[other] = child[other], child[place]
+    elif move == "remove":
+        del child[place]
+    elif move == "replace":
+        child[place] = rng.choice(fresh)
+    else:
+        child.insert(place, rng.choice(fresh))

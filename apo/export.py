@@ -1,0 +1,177 @@
+"""The best prompt as JSON: everything needed to use it, to check it and to know where it came from.
+
+The JSON Schema of the file is `export_schema.json` beside this module.
+"""
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from apo import __version__
+from apo.candidate import Candidate
+from apo.errors import ConfigError, unknown
+from apo.history import History
+from apo.prompt import PLACEHOLDER, Prompt, render, stops
+from apo.statistics import mean_interval, paired_difference
+
+SCHEMA_VERSION = 1
+DEV_NOTE = (
+    "The winner was picked as the best of many on these rows, so its dev score is optimistic. "
+    "The test score is not."
+)
+
+
+def schema() -> str:
+    """The JSON Schema of an export, as text."""
+    return files("apo").joinpath("export_schema.json").read_text(encoding="utf-8")
+
+
+def chosen(history: History, candidate: str | None = None) -> Candidate:
+    """The candidate to export: one by id, or the best, or while none is complete the one that leads.
+
+    Raises:
+        ConfigError: no such candidate, or nothing is scored yet.
+    """
+    if candidate is not None:
+        if candidate not in history.candidates:
+            raise unknown("candidate", candidate, history.candidates)
+        return history.candidates[candidate]
+    best = history.best()
+    if best is not None:
+        return best
+    scored = [c for c in history.candidates.values() if history.scores(c.id)]
+    if not scored:
+        raise ConfigError("No candidate has a score yet, so there is no prompt to export.")
+    return min(scored, key=history.preference)
+
+
+def export(history: History, run: str, candidate: str | None = None) -> dict[str, Any]:
+    """The export of one candidate of a run, as plain JSON data."""
+    winner = chosen(history, candidate)
+    prompt = winner.prompt
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "apo": __version__,
+        "run": run,
+        "status": history.state,
+        "candidate": winner.id,
+        "task": {
+            "name": history.task.name,
+            "description": history.task.description,
+            "fingerprint": history.task.fingerprint,
+        },
+        "prompt": {
+            "instruction": prompt.instruction,
+            "exemplars": [{"input": e.input, "output": e.output} for e in prompt.exemplars],
+            "layout": asdict(prompt.layout),
+        },
+        "request": request(prompt, history),
+        "model": asdict(history.server),
+        "scores": {"dev": _dev(history, winner), "test": _test(history, winner)},
+        "spend": {
+            **{role: asdict(spend) for role, spend in history.spend.items()},
+            "seconds": round(history.seconds, 3),
+        },
+        "lineage": _lineage(history, winner),
+    }
+
+
+def request(prompt: Prompt, history: History) -> dict[str, Any]:
+    """What to send for one input: replace `placeholder` by it wherever it stands, and post."""
+    placeholder = _placeholder(prompt)
+    rendered = render(prompt, placeholder)
+    plain = isinstance(rendered, str)
+    body: dict[str, Any] = {
+        "model": history.server.model,
+        "temperature": 0.0,
+        "top_p": 1.0,
+        "max_tokens": history.task.max_tokens,
+    }
+    if isinstance(rendered, str):
+        body["prompt"] = rendered
+    else:
+        body["messages"] = [asdict(message) for message in rendered]
+    if stop := stops(prompt):
+        body["stop"] = list(stop)
+    if history.task.choices:
+        body["structured_outputs"] = {"choice": list(history.task.choices)}
+    return {
+        "endpoint": "/v1/completions" if plain else "/v1/chat/completions",
+        "placeholder": placeholder,
+        "body": body,
+    }
+
+
+def _placeholder(prompt: Prompt) -> str:
+    """A mark for the input that stands nowhere in the prompt itself."""
+    written = [prompt.instruction, *(t for e in prompt.exemplars for t in (e.input, e.output))]
+    placeholder, number = PLACEHOLDER, 1
+    while any(placeholder in text for text in written):
+        number += 1
+        placeholder = PLACEHOLDER.replace("}}", f"-{number}}}}}")
+    return placeholder
+
+
+def _dev(history: History, winner: Candidate) -> dict[str, Any]:
+    scores, seed = history.scores(winner.id), history.scores("c0")
+    return {
+        "winner": asdict(mean_interval(list(scores.values()))),
+        "seed": asdict(mean_interval(list(seed.values()))),
+        "difference": asdict(paired_difference(scores, seed)),
+        "candidates": len(history.candidates),
+        "note": DEV_NOTE,
+    }
+
+
+def _test(history: History, winner: Candidate) -> dict[str, Any] | None:
+    tested = history.tested
+    if tested is None or tested.candidate != winner.id:
+        return None
+    return {
+        "winner": asdict(tested.score),
+        "seed": asdict(tested.seed),
+        "difference": asdict(tested.difference),
+    }
+
+
+def _lineage(history: History, winner: Candidate) -> list[dict[str, Any]]:
+    """The winner and its ancestors, youngest first, each once."""
+    line: dict[str, Candidate] = {}
+    waiting = [winner.id]
+    while waiting:
+        candidate = history.candidates[waiting.pop(0)]
+        if candidate.id not in line:
+            line[candidate.id] = candidate
+            waiting += candidate.parents
+    return [
+        {
+            "id": c.id,
+            "origin": c.origin,
+            "side": c.side,
+            "parents": list(c.parents),
+            "note": c.note,
+            "dev": asdict(mean_interval(list(history.scores(c.id).values()))),
+        }
+        for c in line.values()
+    ]
+
+
+def write(content: Mapping[str, Any], path: Path) -> None:
+    """Write an export so that a reader finds the old file or the new one, never half of one.
+
+    Raises:
+        ConfigError: the file cannot be written.
+    """
+    try:
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump(content, file, ensure_ascii=False, indent=2)
+            file.write("\n")
+        os.replace(name, path)
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be written: {error.strerror}.") from error

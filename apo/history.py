@@ -1,0 +1,197 @@
+"""The state of a run as a fold over its events; the same for a live run and one read from disk."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from apo import events
+from apo.budget import Forecast, Spend
+from apo.candidate import Candidate, Evaluation, Side
+from apo.errors import RunError
+from apo.spec import Identity, RunSpec, TaskCard
+from apo.task import Example
+
+
+@dataclass(slots=True)
+class Step:
+    """One step so far."""
+
+    number: int
+    side: Side | None
+    component: str
+    width: int
+    proposed: tuple[str, ...] | None = None
+    """Ids of its candidates; None until they are proposed."""
+    finished: bool = False
+    gain: float = 0.0
+    calls: int = 0
+    proposal_calls: int = 0
+
+
+class History:
+    """All that is known of a run. Only `apply` changes it."""
+
+    def __init__(self, records: Iterable[events.Record] = ()) -> None:
+        self.started: events.RunStarted | None = None
+        self.candidates: dict[str, Candidate] = {}
+        self.pruned: dict[str, str] = {}
+        """Candidate id to the reason."""
+        self.steps: list[Step] = []
+        self.spend: dict[str, Spend] = {"task": Spend(), "proposal": Spend(), "test": Spend()}
+        """By role. `test` is the sealed evaluation at the end."""
+        self.discards: Counter[str] = Counter()
+        """Reasons for which proposals were discarded."""
+        self.problems: list[str] = []
+        self.forecast: Forecast | None = None
+        self.tested: events.TestScored | None = None
+        self.finished: events.RunFinished | None = None
+        self.seconds = 0.0
+        """Wall-clock time between the run's events."""
+        self.length = 0
+        self._last_time: float | None = None
+        self._dev: dict[str, dict[str, Evaluation]] = {}
+        self._test: dict[str, dict[str, Evaluation]] = {}
+        for record in records:
+            self.apply(record)
+
+    def apply(self, record: events.Record) -> None:
+        """Take one more fact in."""
+        if self._last_time is not None:
+            self.seconds += max(0.0, record.t - self._last_time)
+        self._last_time = record.t
+        self.length = record.n + 1
+        match record.event:
+            case events.RunStarted() as started:
+                self.started = started
+            case events.StepStarted() as begun:
+                self.steps.append(Step(begun.step, begun.side, begun.component, begun.width))
+            case events.CandidatesProposed() as proposed:
+                self._take_proposed(proposed)
+            case events.EvaluationsFinished(evaluations=done, sealed=sealed):
+                self._take_evaluations(done, sealed)
+            case events.CandidatePruned(candidate=candidate, reason=reason):
+                self.pruned[candidate] = reason
+            case events.StepFinished(gain=gain, calls=calls):
+                step = self.steps[-1]
+                step.finished, step.gain, step.calls = True, gain, calls
+            case events.ProblemReported(message=message):
+                self.problems.append(message)
+            case events.ForecastMade(forecast=made):
+                self.forecast = made
+            case events.TestScored() as tested:
+                self.tested = tested
+            case events.RunFinished() as finished:
+                self.finished = finished
+            case events.CandidatePromoted():
+                pass  # a candidate's rows say how far it came
+
+    def _take_proposed(self, proposed: events.CandidatesProposed) -> None:
+        for candidate in proposed.candidates:
+            self.candidates[candidate.id] = candidate
+            self._dev[candidate.id] = {}
+        self.steps[-1].proposed = tuple(c.id for c in proposed.candidates)
+        self.steps[-1].proposal_calls = proposed.spend.calls
+        self.discards.update(d.reason for d in proposed.discarded)
+        self.spend["proposal"] += proposed.spend
+
+    def _take_evaluations(self, done: Iterable[Evaluation], sealed: bool) -> None:
+        table = self._test if sealed else self._dev
+        role = "test" if sealed else "task"
+        for one in done:
+            table.setdefault(one.candidate, {})[one.example] = one
+            self.spend[role] += Spend(1, one.usage.prompt_tokens, one.usage.completion_tokens)
+
+    def evaluations(self, candidate: str) -> dict[str, Evaluation]:
+        """A candidate's dev evaluations by example id, failures included."""
+        return self._dev.get(candidate, {})
+
+    def test_evaluations(self, candidate: str) -> dict[str, Evaluation]:
+        """A candidate's evaluations on the sealed test, after the search."""
+        return self._test.get(candidate, {})
+
+    def scores(self, candidate: str) -> dict[str, float]:
+        """A candidate's dev scores by example id; rows without an answer are missing."""
+        return scored(self.evaluations(candidate))
+
+    def step_calls(self, step: Step) -> int:
+        """Completions that a step has taken so far, of all roles."""
+        return step.proposal_calls + sum(len(self.evaluations(c)) for c in step.proposed or ())
+
+    def is_full(self, candidate: str) -> bool:
+        """Whether every dev row was tried with this candidate."""
+        return len(self.evaluations(candidate)) == len(self.run.dev)
+
+    def mean(self, candidate: str) -> float:
+        """Mean dev score over the answered rows; 0 without any."""
+        values = self.scores(candidate).values()
+        return sum(values) / len(values) if values else 0.0
+
+    def best(self) -> Candidate | None:
+        """The fully evaluated candidate with the highest dev mean; ties go to the shorter prompt.
+
+        A candidate with fewer rows never wins, however lucky its rows were.
+        """
+        return self.best_of(self.candidates)
+
+    def best_of(self, candidates: Iterable[str]) -> Candidate | None:
+        """The same among some candidates."""
+        full = [c for c in candidates if c not in self.pruned and self.scores(c) and self.is_full(c)]
+        return min((self.candidates[c] for c in full), key=self.preference, default=None)
+
+    def preference(self, candidate: Candidate) -> tuple[float, int, int]:
+        """A key that sorts the better candidate first: mean, then length, then age."""
+        return (-self.mean(candidate.id), prompt_length(candidate), int(candidate.id[1:]))
+
+    @property
+    def run(self) -> events.RunStarted:
+        """What the run was started with.
+
+        Raises:
+            RunError: the journal does not begin with it.
+        """
+        if self.started is None:
+            raise RunError("The journal has no RunStarted event, so it describes no run.")
+        return self.started
+
+    @property
+    def spec(self) -> RunSpec:
+        """What was asked for."""
+        return self.run.spec
+
+    @property
+    def task(self) -> TaskCard:
+        """The task in brief."""
+        return self.run.task
+
+    @property
+    def server(self) -> Identity:
+        """What answers."""
+        return self.run.server
+
+    @property
+    def dev(self) -> tuple[Example, ...]:
+        """The dev rows in the run's order."""
+        return self.run.dev
+
+    @property
+    def total(self) -> Spend:
+        """The spend of all roles together."""
+        return sum(self.spend.values(), Spend())
+
+    @property
+    def state(self) -> str:
+        """`starting`, `running` or `finished`, as far as the journal tells."""
+        if self.finished is not None:
+            return "finished"
+        return "running" if self.candidates else "starting"
+
+
+def scored(evaluations: dict[str, Evaluation]) -> dict[str, float]:
+    """Score values by example id; rows without an answer are missing."""
+    return {row: e.score.value for row, e in evaluations.items() if e.score is not None}
+
+
+def prompt_length(candidate: Candidate) -> int:
+    """Characters of instruction and exemplars."""
+    prompt = candidate.prompt
+    return len(prompt.instruction) + sum(len(e.input) + len(e.output) for e in prompt.exemplars)

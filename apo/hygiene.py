@@ -1,0 +1,62 @@
+"""Which proposals become candidates: the rest are discarded with a reason that is counted."""
+
+import re
+from collections.abc import Sequence
+
+from apo.candidate import Proposal
+from apo.events import Discard
+from apo.view import SearchView
+
+MOST_CHARACTERS = 4000
+"""Of an instruction; longer ones are rambling, and every row pays for them."""
+LEAST_COPIED = 20
+"""Characters of a dev input that count as copied; shorter ones stand in any text."""
+TEMPLATE = re.compile(
+    r"</?think>|<\|[^|>\n]{1,40}\|>|\[/?INST\]|<</?SYS>>|</?s>|<start_of_turn>|<end_of_turn>"
+    r"|</?(?:instruction|prompt|answer|INS|START|END)>",
+    re.IGNORECASE,
+)
+"""Marks of chat templates, of reasoning and of our own requests, leaked into a proposal."""
+
+
+def inspect(
+    proposals: Sequence[Proposal], view: SearchView
+) -> tuple[list[Proposal], list[Discard]]:
+    """Part proposals into those worth evaluating and those not, in order."""
+    kept: list[Proposal] = []
+    discarded: list[Discard] = []
+    seen = {c.prompt.digest for c in view.history.candidates.values()}
+    dev = [plain for row in view.dev if len(plain := _plain(row.input)) >= LEAST_COPIED]
+    for proposal in proposals:
+        reason = _fault(proposal, view, dev)
+        if reason is None and proposal.prompt.digest in seen:
+            reason = "duplicate"
+        if reason is None:
+            seen.add(proposal.prompt.digest)
+            kept.append(proposal)
+        else:
+            discarded.append(Discard(reason, proposal.prompt.instruction[:200]))
+    return kept, discarded
+
+
+def _fault(proposal: Proposal, view: SearchView, dev: Sequence[str]) -> str | None:
+    """Why a proposal is not worth evaluating, or None."""
+    instruction = proposal.prompt.instruction
+    if proposal.cut_off:
+        return "cut off"
+    if not instruction.strip() and not proposal.prompt.exemplars:
+        return "empty"
+    if TEMPLATE.search(instruction):
+        return "template text"
+    if len(instruction) > MOST_CHARACTERS:
+        return "too long"
+    plain = _plain(instruction)
+    if any(row in plain for row in dev):
+        return "copied dev row"
+    if not view.fits(proposal.prompt):
+        return "does not fit the context"
+    return None
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.casefold().split())

@@ -1,0 +1,113 @@
+"""A prompt (instruction, exemplars, layout) and how it becomes the text that a model receives.
+
+Rendering joins parts; it never substitutes into text, so braces or markers in a
+model-written instruction mean nothing.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+Form = Literal["turns", "fields", "flat", "completion"]
+FORMS: tuple[Form, ...] = ("turns", "fields", "flat", "completion")
+PLACEHOLDER = "{{input}}"
+
+
+@dataclass(frozen=True, slots=True)
+class Exemplar:
+    """A worked example shown inside a prompt."""
+
+    input: str
+    output: str
+    source: str = ""
+    """Id of the data row it was made from; that row is never shown its own answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How instruction, exemplars and input become messages."""
+
+    form: Form = "turns"
+    """`turns`: each exemplar is a user and an assistant turn; `fields`: the same, with the labels
+    written into the turns; `flat`: one text in one user turn; `completion`: one text, no chat template."""
+    system: bool = True
+    """Whether the instruction is a system message; if not, it opens the first user turn."""
+    input_label: str = "Input"
+    output_label: str = "Answer"
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What is being optimised: an instruction, the exemplars that follow it, and their layout."""
+
+    instruction: str
+    exemplars: tuple[Exemplar, ...] = ()
+    layout: Layout = Layout()
+
+    @property
+    def digest(self) -> str:
+        """Identity of what the model receives: 16 hex digits, equal for prompts that read the same."""
+        rendered = render(self, PLACEHOLDER)
+        plain = rendered if isinstance(rendered, str) else [asdict(m) for m in rendered]
+        return hashlib.sha256(json.dumps(plain, ensure_ascii=True).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a chat."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+Rendered = tuple[Message, ...] | str
+"""What a model receives: chat messages, or the plain text of a completion."""
+
+
+def render(prompt: Prompt, text: str, source: str = "") -> Rendered:
+    """The prompt around one input; an exemplar made from row `source` is left out."""
+    shown = [e for e in prompt.exemplars if not source or e.source != source]
+    layout = prompt.layout
+    if layout.form in ("flat", "completion"):
+        flat = _flat(prompt.instruction, shown, text, layout)
+        return flat if layout.form == "completion" else (Message("user", flat),)
+    return _turns(prompt.instruction, shown, text, layout)
+
+
+def stops(prompt: Prompt) -> tuple[str, ...]:
+    """Where a plain completion ends: at the line end, or, if exemplars answer in several lines,
+    where the next field would begin. A chat ends by itself."""
+    if prompt.layout.form != "completion":
+        return ()
+    if any("\n" in e.output for e in prompt.exemplars):
+        return (f"\n\n{prompt.layout.input_label}:",)
+    return ("\n",)
+
+
+def _flat(instruction: str, exemplars: list[Exemplar], text: str, layout: Layout) -> str:
+    blocks = [instruction] if instruction else []
+    for e in exemplars:
+        blocks.append(f"{layout.input_label}: {e.input}\n{layout.output_label}: {e.output}")
+    blocks.append(f"{layout.input_label}: {text}\n{layout.output_label}:")
+    return "\n\n".join(blocks)
+
+
+def _turns(
+    instruction: str, exemplars: list[Exemplar], text: str, layout: Layout
+) -> tuple[Message, ...]:
+    fields = layout.form == "fields"
+
+    def ask(value: str) -> str:
+        return f"{layout.input_label}: {value}\n{layout.output_label}:" if fields else value
+
+    turns: list[Message] = []
+    for e in exemplars:
+        turns += [Message("user", ask(e.input)), Message("assistant", e.output)]
+    turns.append(Message("user", ask(text)))
+    if not instruction:
+        return tuple(turns)
+    if layout.system:
+        return (Message("system", instruction), *turns)
+    first = Message("user", f"{instruction}\n\n{turns[0].content}")
+    return (first, *turns[1:])

@@ -1,0 +1,67 @@
+"""Asking a model for instructions and reading them from its replies; shared by the proposers."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from apo.candidate import Candidate, Proposal
+from apo.metering import Reply
+from apo.prompt import Message
+from apo.task import Example
+
+OPEN, CLOSE = "<INS>", "</INS>"
+"""Between these a model is asked to put an instruction."""
+ANSWER_ONLY = f"Write the instruction between {OPEN} and {CLOSE}, and nothing else."
+TEMPERATURE = 1.0
+WORDS = 512
+"""Most tokens of a reply."""
+
+_MARKED = re.compile(re.escape(OPEN) + r"(.*?)" + re.escape(CLOSE), re.DOTALL | re.IGNORECASE)
+_THINKING = re.compile(r"<think>.*?</think>", re.DOTALL | re.IGNORECASE)
+_FENCE = re.compile(r"^```\w*\n(.*?)\n?```$", re.DOTALL)
+_LABEL = re.compile(r"^(?:(?:new|improved|revised|better)\s+)?(?:instruction|prompt)\s*:\s*", re.IGNORECASE)
+_QUOTES = {'"': '"', "'": "'", "“": "”"}
+
+
+def chat(*parts: str) -> tuple[Message, ...]:
+    """One user turn of paragraphs; parts are joined, never substituted into."""
+    return (Message("user", "\n\n".join(part for part in parts if part)),)
+
+
+def pairs(rows: Iterable[Example]) -> str:
+    """Rows as input and output lines."""
+    return "\n\n".join(f"Input: {row.input}\nOutput: {row.target}" for row in rows)
+
+
+def about(description: str) -> str:
+    """What the task is, if its author said so."""
+    return f"The task: {description}" if description else ""
+
+
+def read_instruction(text: str) -> str:
+    """The instruction in a reply: between the marks, or the reply without wrapping around it."""
+    text = _THINKING.sub("", text)
+    marked = _MARKED.search(text)
+    found = (marked.group(1) if marked else text).strip()
+    fenced = _FENCE.match(found)
+    found = (fenced.group(1) if fenced else found).strip()
+    found = _LABEL.sub("", found)
+    if len(found) > 1 and _QUOTES.get(found[0]) == found[-1]:
+        found = found[1:-1].strip()
+    return found
+
+
+def proposals(
+    replies: Sequence[Reply | None], parent: Candidate, notes: Sequence[str] = ()
+) -> list[Proposal]:
+    """A proposal for each reply there is: the parent's prompt with the instruction written in it."""
+    written = []
+    for place, reply in enumerate(replies):
+        if reply is None:
+            continue
+        prompt = replace(parent.prompt, instruction=read_instruction(reply.text))
+        # Marks that were closed hold a whole instruction, whatever was cut off after them.
+        cut_off = reply.cut_off and _MARKED.search(reply.text) is None
+        note = notes[place] if notes else ""
+        written.append(Proposal(prompt, (parent.id,), note, cut_off))
+    return written

@@ -1,0 +1,157 @@
+"""One run in this process: task, server, folder, engine, and the best prompt always on disk."""
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from apo import __version__, events, plugins
+from apo.backends import Backend
+from apo.budget import Forecast
+from apo.connection import connect
+from apo.engine import Engine, Observer, least_calls
+from apo.errors import ConfigError
+from apo.evaluation import Evaluator
+from apo.export import export, write
+from apo.history import History
+from apo.serving.command import Options
+from apo.serving.weights import Report
+from apo.spec import Identity, RunSpec, TaskCard
+from apo.store import Store
+from apo.store.journal import Journal
+from apo.store.memory import MemoryStore
+from apo.store.runs import RunFolder, create
+from apo.task import Task
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """The models of a run, ready to answer."""
+
+    task_backend: Backend
+    proposal_backend: Backend
+    server: Identity
+    log: str | None
+
+
+def check(spec: RunSpec, task: Task) -> None:
+    """Refuse what cannot work, before a server is started.
+
+    Raises:
+        ConfigError: an unknown component or option, or a budget too small for seed and test.
+    """
+    for name in spec.selectors:
+        plugins.build("exemplars", name)
+    for name in spec.proposers:
+        plugins.build("proposers", name)
+    plugins.build("schedulers", spec.scheduler)
+    least = least_calls(task)
+    if spec.budget.calls is not None and spec.budget.calls < least:
+        raise ConfigError(
+            f"A budget of {spec.budget.calls} calls is too small: the seed prompt takes "
+            f"{len(task.dev)} (dev) and the sealed test of seed and winner {2 * len(task.test)}, "
+            f"together {least}. Raise --calls, or ask for smaller splits with --dev and --test."
+        )
+
+
+@contextlib.contextmanager
+def connected(spec: RunSpec, options: Options, report: Report) -> Iterator[Connection]:
+    """The models that a spec names; a server that apo starts is shared by both roles.
+
+    Raises:
+        ConfigError, ServerError: see `apo.connection.connect`.
+    """
+    with contextlib.ExitStack() as stack:
+        backend, server, log = stack.enter_context(connect(spec.model, options, report))
+        other = spec.proposal_model
+        proposal = backend
+        if other is not None and other != spec.model:
+            proposal, _, _ = stack.enter_context(connect(other, options, report))
+        yield Connection(backend, proposal, server, log)
+
+
+def start(
+    spec: RunSpec, task: Task, connection: Connection, results: Path, observer: Observer
+) -> RunFolder:
+    """Do a whole run; returns its folder.
+
+    Raises:
+        ConfigError: the results folder cannot be written.
+        RunError: the run began and could not go on.
+    """
+    folder = create(results, task.name)
+    lock = folder.lock()
+    journal = Journal(folder.journal)
+    try:
+        if connection.log is not None:
+            folder.engine_log.symlink_to(connection.log)
+        keep = _both(_keep_best(folder), observer)
+        _engine(spec, task, connection, journal, keep).run()
+    finally:
+        journal.close()
+        os.close(lock)
+    return folder
+
+
+def dry_run(spec: RunSpec, task: Task, connection: Connection) -> Forecast:
+    """Evaluate the seed on its first rows and say what the run would use; keeps nothing."""
+    engine = _engine(spec, task, connection, MemoryStore(clock=time.time), lambda _h, _r: None)
+    engine.probe()
+    if engine.history.forecast is None:
+        raise ConfigError("The first rows got no answer, so there is no forecast.")
+    return engine.history.forecast
+
+
+def _engine(
+    spec: RunSpec, task: Task, connection: Connection, store: Store, observer: Observer
+) -> Engine:
+    history = History()
+    started = events.RunStarted(
+        spec=spec, task=card(task), dev=task.dev, server=connection.server, apo=__version__
+    )
+    record = store.append(started)
+    history.apply(record)
+    observer(history, record)
+    return Engine(
+        task=task,
+        history=history,
+        store=store,
+        scheduler=plugins.build("schedulers", spec.scheduler),
+        evaluator=Evaluator(connection.task_backend, task.scorer, task.decoding),
+        proposal_backend=connection.proposal_backend,
+        observer=observer,
+    )
+
+
+def card(task: Task) -> TaskCard:
+    """A task in brief, for the journal."""
+    return TaskCard(
+        task.name,
+        task.description,
+        task.fingerprint,
+        task.seed,
+        (len(task.train), len(task.dev), len(task.test)),
+        task.decoding.max_tokens,
+        task.decoding.choices,
+    )
+
+
+def _both(first: Observer, second: Observer) -> Observer:
+    def observe(history: History, record: events.Record) -> None:
+        first(history, record)
+        second(history, record)
+
+    return observe
+
+
+def _keep_best(folder: RunFolder) -> Observer:
+    """Write `best.json` after each chunk, from the first scored candidate on."""
+    telling = (events.EvaluationsFinished, events.TestScored, events.RunFinished)
+
+    def observe(history: History, record: events.Record) -> None:
+        if isinstance(record.event, telling) and any(map(history.scores, history.candidates)):
+            write(export(history, folder.name), folder.best)
+
+    return observe

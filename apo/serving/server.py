@@ -1,0 +1,154 @@
+"""Use a local vLLM server: the running one of the same identity, or a new one.
+
+A server belongs to its users, not to who started it: it lives while at least one process holds its
+lease. Its folder in the cache holds the lease, the log and, readable by the owner alone, the
+address and the API key.
+"""
+
+import json
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import httpx
+
+from apo.errors import ServerError
+from apo.serving import command, lease
+from apo.serving.command import Options
+from apo.serving.weights import Report, Weights, cache_folder, resolve
+
+START_SECONDS = 1800.0
+"""How long a start may take: a large model has to be fetched."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running server."""
+
+    base_url: str
+    model: str
+    api_key: str
+    log: str
+    """Path of what it writes."""
+
+
+@contextmanager
+def serve(model: str, options: Options, report: Report) -> Iterator[Server]:
+    """A server for the length of the block; it goes on while other processes use it.
+
+    Args:
+        model: see `apo.serving.weights.resolve`.
+        options: how to serve it.
+        report: told what is being waited for, in a few words.
+
+    Raises:
+        ConfigError: no such model, or vLLM is not installed.
+        ServerError: the server did not start; the message ends with its log.
+    """
+    engine = command.engine()
+    weights = resolve(model, report)
+    folder = cache_folder() / "servers" / command.identity(weights, options)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with lease.hold(folder / "lease"):
+        # One process starts the server; the others wait here and find it running.
+        with lease.alone(folder / "start"):
+            server = _running(folder)
+            if server is None:
+                report(f"Starting {engine} for {weights.name}")
+                server = _start(folder, weights, options, report)
+        yield server
+
+
+def _running(folder: Path) -> Server | None:
+    """The server of a folder, if it answers."""
+    try:
+        server = Server(**json.loads((folder / "state.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+    return server if _answers(server) else None
+
+
+def _answers(server: Server) -> bool:
+    headers = {"Authorization": f"Bearer {server.api_key}"}
+    try:
+        reply = httpx.get(f"{server.base_url}/models", headers=headers, timeout=5, trust_env=False)
+    except httpx.HTTPError:
+        return False
+    return reply.status_code == 200
+
+
+def _start(folder: Path, weights: Weights, options: Options, report: Report) -> Server:
+    port, key = _free_port(), secrets.token_urlsafe(24)
+    log = folder / "engine.log"
+    server = Server(f"http://127.0.0.1:{port}/v1", weights.name, key, str(log))
+    launch = command.command(weights, options, port)
+    (folder / "launch.json").write_text(json.dumps(launch), encoding="utf-8")
+    with log.open("wb") as output:
+        guard = subprocess.Popen(
+            [sys.executable, "-m", "apo.serving.guard", str(folder)],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=command.environment(weights, key),
+            start_new_session=True,
+        )
+    try:
+        _wait(server, guard, log, report)
+        _write_private(folder / "state.json", json.dumps(asdict(server)))
+    except BaseException:
+        # Also on Ctrl-C: a half-started server is of no use to anybody.
+        guard.terminate()
+        guard.wait()
+        raise
+    return server
+
+
+def _wait(server: Server, guard: "subprocess.Popen[bytes]", log: Path, report: Report) -> None:
+    began = time.monotonic()
+    while not _answers(server):
+        if guard.poll() is not None:
+            raise ServerError(
+                f"vLLM ended before it answered. The end of its log ({log}):\n{command.log_tail(log)}"
+            )
+        if time.monotonic() - began > START_SECONDS:
+            raise ServerError(f"vLLM did not answer within {START_SECONDS / 60:.0f} minutes: {log}")
+        report(f"Waiting for vLLM to load {server.model}: {_stage(log)}")
+        time.sleep(0.5)
+
+
+_STAGES = (
+    ("Application startup", "opening the door"),
+    ("Warming up model", "compiling and warming up (the longest part)"),
+    ("Loading weights", "loading weights"),
+    ("Starting to load model", "loading weights"),
+    ("Initializing", "starting the engine"),
+)
+"""Marks in vLLM's log, the latest stage first, and what they mean to a person."""
+
+
+def _stage(log: Path) -> str:
+    text = log.read_text(errors="replace")
+    return next((words for mark, words in _STAGES if mark in text), "importing vLLM")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner can read, whole or not at all."""
+    scratch = path.with_suffix(".new")
+    descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+    os.replace(scratch, path)

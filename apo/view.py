@@ -1,0 +1,74 @@
+"""All that a component of the search sees. There is no test split in it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from apo.candidate import Candidate, Evaluation
+from apo.history import History
+from apo.metering import MeteredModel
+from apo.prompt import Exemplar, Prompt
+from apo.task import Example
+
+CHARACTERS_A_TOKEN = 3.0
+"""A cautious guess for English before the server has counted anything."""
+
+
+@dataclass(frozen=True)
+class SearchView:
+    """The search so far, as proposers and selectors see it; they must not change it."""
+
+    description: str
+    """What the task is, in the words of its author; may be empty."""
+    train: tuple[Example, ...]
+    dev: tuple[Example, ...]
+    history: History
+    model: MeteredModel
+    """Writes proposals; every call is charged to the role `proposal`."""
+    max_exemplars: int = 16
+    max_tokens: int = 64
+    """Most tokens of an answer of the task model."""
+    context: int | None = None
+    """Most tokens of prompt and answer together, where known."""
+
+    @property
+    def best(self) -> Candidate:
+        """The candidate to improve on: the best fully evaluated one, or the seed."""
+        return self.history.best() or self.history.candidates["c0"]
+
+    def ranked(self, count: int) -> list[Candidate]:
+        """Up to `count` candidates that were evaluated at all: fully evaluated ones first, then by mean."""
+        known = [c for c in self.history.candidates.values() if self.history.scores(c.id)]
+        known.sort(key=lambda c: (not self.history.is_full(c.id), self.history.preference(c)))
+        return known[:count]
+
+    def failures(self, candidate: str) -> list[tuple[Example, Evaluation]]:
+        """The dev rows that a candidate answered worse than fully, in dev order."""
+        done = self.history.evaluations(candidate)
+        rows = [(row, done[row.id]) for row in self.dev if row.id in done]
+        return [(row, e) for row, e in rows if e.score is not None and e.score.value < 1]
+
+    def pool(self) -> list[Exemplar]:
+        """What exemplars are chosen from, each text once: gold pairs of train, and the model's own fully
+        correct outputs on dev rows, which the search has already paid for (Wan et al. 2024, section 3).
+
+        An exemplar from a dev row names it, so that the row is never shown its own answer.
+        """
+        gold = [Exemplar(row.input, row.target, row.id) for row in self.train]
+        return list(dict.fromkeys([*gold, *self._own_outputs()]))
+
+    def _own_outputs(self) -> Iterable[Exemplar]:
+        for row in self.dev:
+            for candidate in self.history.candidates:
+                done = self.history.evaluations(candidate).get(row.id)
+                if done is None or done.score is None or done.score.value < 1 or done.cut_off:
+                    continue
+                yield Exemplar(row.input, done.output.strip(), row.id)
+
+    def fits(self, prompt: Prompt) -> bool:
+        """Whether prompt, longest input and answer fit the context, as far as can be estimated."""
+        if self.context is None:
+            return True
+        longest = max(len(row.input) for row in (*self.train, *self.dev))
+        written = sum(len(e.input) + len(e.output) + 16 for e in prompt.exemplars)
+        characters = len(prompt.instruction) + written + longest + 200
+        return characters / CHARACTERS_A_TOKEN + self.max_tokens <= self.context

@@ -1,0 +1,134 @@
+"""Events and numbers in words, for people: the same on every screen and in plain lines."""
+
+from apo import events
+from apo.budget import Budget, Forecast, Spend, used
+from apo.history import History
+from apo.statistics import Interval
+
+
+def percent(interval: Interval) -> str:
+    """A score with its interval: `84.5 % (78.8 to 88.9, n=200)`."""
+    if interval.n == 0:
+        return "no answered row"
+    low, high = 100 * interval.low, 100 * interval.high
+    return f"{100 * interval.mean:.1f} % ({low:.1f} to {high:.1f}, n={interval.n})"
+
+
+def points(interval: Interval) -> str:
+    """A difference in points with its interval: `+15.5 points (+9.0 to +22.0)`."""
+    if interval.n == 0:
+        return "no shared row"
+    low, high = 100 * interval.low, 100 * interval.high
+    return f"{100 * interval.mean:+.1f} points ({low:+.1f} to {high:+.1f})"
+
+
+def duration(seconds: float) -> str:
+    """`42 s`, `3 min 20 s` or `2 h 05 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def count(number: int) -> str:
+    """A count that is short whatever its size: `950`, `12.3k`, `4.1M`."""
+    if number >= 1_000_000:
+        return f"{number / 1_000_000:.1f}M"
+    return f"{number / 1000:.1f}k" if number >= 10_000 else str(number)
+
+
+def forecast(made: Forecast) -> str:
+    """What the run is expected to use."""
+    return (
+        f"about {made.calls} calls, {count(made.prompt_tokens)} prompt and "
+        f"{count(made.completion_tokens)} completion tokens, {duration(made.seconds)} "
+        f"(from the first {made.measured_on} rows)"
+    )
+
+
+def spent(spend: Spend) -> str:
+    """What was used."""
+    return (
+        f"{spend.calls} calls, {count(spend.prompt_tokens)} prompt and "
+        f"{count(spend.completion_tokens)} completion tokens"
+    )
+
+
+def time_left(history: History, budget: Budget) -> float | None:
+    """Seconds until the budget ends at the pace so far; None before there is one."""
+    share = used(budget, history.total, history.seconds)
+    if share <= 0 or history.seconds <= 0:
+        return None
+    return max(0.0, history.seconds * (1 - share) / share)
+
+
+def event(history: History, record: events.Record) -> str | None:
+    """One event as a line, or None where it is not worth one. `history` has taken it in."""
+    match record.event:
+        case events.RunStarted(task=task, server=server):
+            train, dev, test = task.sizes
+            return (
+                f"{task.name} on {server.model} ({server.engine or 'unknown engine'}): "
+                f"{train} train, {dev} dev, {test} test rows"
+            )
+        case events.ForecastMade(forecast=made):
+            return f"forecast: {forecast(made)}"
+        case events.StepStarted(step=step, side=None):
+            return f"step {step}: the seed prompt"
+        case events.StepStarted(step=step, side=side, component=component):
+            return f"step {step}: {side} by {component}"
+        case events.CandidatesProposed(candidates=candidates, discarded=discarded) if (
+            candidates and candidates[0].side is not None
+        ) or discarded:
+            return _proposed(len(candidates), [d.reason for d in discarded])
+        case events.StepFinished() as finished:
+            return _finished(history, finished)
+        case events.ProblemReported(message=message):
+            return f"problem: {message}"
+        case events.TestScored(candidate=candidate, score=score, seed=seed, difference=difference):
+            return (
+                f"sealed test: {candidate} {percent(score)}, seed {percent(seed)}, "
+                f"difference {points(difference)}"
+            )
+        case events.RunFinished(reason=reason, best=best):
+            return f"finished ({reason}): {best} is the best prompt"
+        case _:
+            return None
+
+
+def _proposed(candidates: int, reasons: list[str]) -> str:
+    line = f"  {candidates} candidates"
+    if reasons:
+        counted = {reason: reasons.count(reason) for reason in dict.fromkeys(reasons)}
+        listed = ", ".join(f"{number} {reason}" for reason, number in counted.items())
+        line += f"; discarded: {listed}"
+    return line
+
+
+def _finished(history: History, finished: events.StepFinished) -> str | None:
+    best = history.best()
+    if best is None:
+        return None
+    mean = 100 * history.mean(best.id)
+    if finished.gain > 0:
+        return f"  {best.id} is the new best: {mean:.1f} % on dev (+{100 * finished.gain:.1f})"
+    return f"  best stays {best.id}: {mean:.1f} % on dev"
+
+
+def verdict(history: History) -> str | None:
+    """What the sealed test says of the winner, plainly; None before it was scored."""
+    tested = history.tested
+    if tested is None:
+        return None
+    if tested.candidate == "c0":
+        return "No improvement: no candidate beat the seed prompt on dev."
+    if tested.difference.low > 0:
+        return f"Better than the seed prompt on the sealed test: {points(tested.difference)}."
+    if tested.difference.high < 0:
+        return f"Worse than the seed prompt on the sealed test: {points(tested.difference)}."
+    return (
+        "No improvement that the sealed test can tell from noise: "
+        f"{points(tested.difference)}."
+    )
