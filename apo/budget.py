@@ -78,9 +78,7 @@ class Forecast:
     """Answered rows that the estimate stands on."""
 
 
-def forecast(
-    budget: Budget, *, sample: Spend, seconds: float, exemplar_tokens: float
-) -> Forecast:
+def forecast(budget: Budget, *, sample: Spend, seconds: float, exemplar_tokens: float) -> Forecast:
     """What spending the whole budget will use.
 
     Args:

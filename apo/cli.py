@@ -24,7 +24,6 @@ app = typer.Typer(
 app.command()(run)
 
 
-
 def main() -> None:
     """Run the command line; an error that users can cause ends with one message and no traceback."""
     # A polite kill ends a run like Ctrl-C does.
@@ -53,9 +52,7 @@ def _options(
 
 @app.command("list")
 def list_(
-    what: Annotated[
-        str, typer.Argument(help="runs, proposers, selectors, schedulers or scorers")
-    ] = "runs",
+    what: Annotated[str, typer.Argument(help="runs, proposers, selectors, schedulers or scorers")] = "runs",
     results: Results = RESULTS,
     as_json: AsJson = False,
 ) -> None:
@@ -67,9 +64,9 @@ def list_(
         _list_runs(results, as_json)
         return
     if what == "scorers":
-        from apo.scorers import SCORERS as classes
+        from apo.scorers import SCORERS
 
-        found = {name: _first_line(cls) for name, cls in classes.items()}
+        found = {name: _first_line(cls) for name, cls in SCORERS.items()}
     elif what in folders:
         kind = folders[what]
         found = {name: _first_line(plugins.load(kind, name)) for name in plugins.names(kind)}
@@ -93,7 +90,10 @@ def _list_runs(results: Path, as_json: bool) -> None:
     if as_json:
         print(json.dumps(rows, indent=2))
     elif not rows:
-        print(f"There is no run in {str(results)!r} yet. Start one with: apo run tickets", file=sys.stderr)
+        print(
+            f"There is no run in {str(results)!r} yet. Start one with: apo run tickets",
+            file=sys.stderr,
+        )
     else:
         tables.show("", tuple(rows[0]), [tuple(map(str, row.values())) for row in rows])
 
@@ -102,7 +102,13 @@ def _run_row(folder: Any) -> dict[str, Any]:
     try:
         history = folder.history()
     except ApoError as error:
-        return {"run": folder.name, "state": "unreadable", "calls": 0, "dev": "", "test": str(error)}
+        return {
+            "run": folder.name,
+            "state": "unreadable",
+            "calls": 0,
+            "dev": "",
+            "test": str(error),
+        }
     best, tested = history.best(), history.tested
     stopped = history.finished is None and not folder.is_live()
     return {

@@ -32,9 +32,7 @@ DataDir = Annotated[
 ]
 
 Model = Annotated[str, typer.Option(help="The model to find a prompt for.")]
-Url = Annotated[
-    str | None, typer.Option(help="An OpenAI-compatible server; without it apo starts vLLM.")
-]
+Url = Annotated[str | None, typer.Option(help="An OpenAI-compatible server; without it apo starts vLLM.")]
 ApiKeyEnv = Annotated[str, typer.Option(help="Environment variable that holds its API key.")]
 ProposalModel = Annotated[str | None, typer.Option(help="Another model to write instructions.")]
 ProposalUrl = Annotated[str | None, typer.Option(help="The server of that model.")]

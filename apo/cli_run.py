@@ -116,9 +116,7 @@ def _load(
     return load_task(task or "", data_dir, settings, sizes)
 
 
-def _execute(
-    spec: "RunSpec", task: "Task", options: "Options", results: Path | None, as_json: bool
-) -> None:
+def _execute(spec: "RunSpec", task: "Task", options: "Options", results: Path | None, as_json: bool) -> None:
     """Do the run, or without a results folder only forecast it; then print what came of it."""
     from apo import runner, tables, words
     from apo.progress import reporter
@@ -143,4 +141,3 @@ def _execute(
     else:
         tables.leaderboard(folder.history())
         print(f"The best prompt: {folder.best}")
-

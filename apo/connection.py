@@ -29,9 +29,13 @@ def connect(
         ServerError: the server does not answer, refuses the key, or does not serve the model.
     """
     if spec.base_url is None:
-        with serve(spec.model, options, report) as server, _backend(
-            server.base_url, server.api_key, server.model, spec.api_key_env
-        ) as (backend, identity):
+        with (
+            serve(spec.model, options, report) as server,
+            _backend(server.base_url, server.api_key, server.model, spec.api_key_env) as (
+                backend,
+                identity,
+            ),
+        ):
             yield backend, identity, server.log
     else:
         key = api_key(spec)
@@ -52,9 +56,7 @@ def api_key(spec: ModelSpec) -> str:
 
 
 @contextmanager
-def _backend(
-    base_url: str, key: str, model: str, variable: str
-) -> Iterator[tuple[OpenAI, Identity]]:
+def _backend(base_url: str, key: str, model: str, variable: str) -> Iterator[tuple[OpenAI, Identity]]:
     identity = identify(base_url, key, model, variable)
     backend = OpenAI(base_url=base_url, api_key=key, model=model)
     try:

@@ -26,8 +26,7 @@ def read_file(path: Path) -> list[Row]:
     suffix = path.suffix.lower()
     if suffix not in FORMATS:
         raise DataError(
-            f"{path.name}: {suffix or 'no suffix'} is not a known format; use one of "
-            f"{', '.join(FORMATS)}."
+            f"{path.name}: {suffix or 'no suffix'} is not a known format; use one of {', '.join(FORMATS)}."
         )
     options = _check(path, suffix)
     rows = _load(path, FORMATS[suffix], options)
@@ -142,7 +141,7 @@ def read_hub(hub: str, config: str | None, split: str) -> list[Row]:
     except Exception as error:  # network, hub and parser errors have no common base
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ConfigError(
-            f"The data set {hub!r} (split {split!r}) cannot be fetched: {first} "
+            f"The data set {hub!r} (split {split!r}) cannot be fetched: {first.rstrip('. ')}. "
             "Check the network, or give a local copy with --data-dir."
         ) from error
     return list(_named(loaded))

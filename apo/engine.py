@@ -80,9 +80,7 @@ class Engine:
             self._propose(step)
         self._evaluate(step)
         self._emit(
-            events.StepFinished(
-                step=step.number, gain=self._gain(step), calls=self.history.step_calls(step)
-            )
+            events.StepFinished(step=step.number, gain=self._gain(step), calls=self.history.step_calls(step))
         )
         return True
 
@@ -141,9 +139,7 @@ class Engine:
         if move is None:
             return False
         self._emit(
-            events.StepStarted(
-                step=number, side=move.side, component=move.component, width=move.width
-            )
+            events.StepStarted(step=number, side=move.side, component=move.component, width=move.width)
         )
         return True
 
@@ -224,9 +220,7 @@ class Engine:
             done = self.history.evaluations(candidate).values()
             unfit = any(e.failure is not None and e.failure.kind == "context" for e in done)
             if unfit and candidate not in self.history.pruned:
-                self._emit(
-                    events.CandidatePruned(candidate=candidate, reason="does not fit the context")
-                )
+                self._emit(events.CandidatePruned(candidate=candidate, reason="does not fit the context"))
 
     def _forecast_once(self) -> None:
         history = self.history

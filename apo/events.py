@@ -14,11 +14,11 @@ from apo.task import Example
 SCHEMA = 1
 
 
-class Event(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+class Fact(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     """The base of all events; a subclass's name is its tag in the journal."""
 
 
-class RunStarted(Event):
+class RunStarted(Fact, frozen=True):
     """The first event: what was asked for, on what task and server."""
 
     spec: RunSpec
@@ -31,13 +31,13 @@ class RunStarted(Event):
     """Version of apo."""
 
 
-class ForecastMade(Event):
+class ForecastMade(Fact, frozen=True):
     """What the run is expected to use, from its first rows."""
 
     forecast: Forecast
 
 
-class StepStarted(Event):
+class StepStarted(Fact, frozen=True):
     """A step moves one side of the best prompt and holds the others."""
 
     step: int
@@ -57,7 +57,7 @@ class Discard(msgspec.Struct, frozen=True):
     """Its instruction, shortened."""
 
 
-class CandidatesProposed(Event):
+class CandidatesProposed(Fact, frozen=True):
     """All candidates of a step, at once, with what their making cost."""
 
     step: int
@@ -67,7 +67,7 @@ class CandidatesProposed(Event):
     """Charged to the role `proposal`."""
 
 
-class EvaluationsFinished(Event):
+class EvaluationsFinished(Fact, frozen=True):
     """A chunk of evaluations, charged to the role `task`."""
 
     evaluations: tuple[Evaluation, ...]
@@ -75,21 +75,21 @@ class EvaluationsFinished(Event):
     """True for rows of the test split, only after the search has ended."""
 
 
-class CandidatePromoted(Event):
+class CandidatePromoted(Fact, frozen=True):
     """A candidate goes on to the rows of a larger rung."""
 
     candidate: str
     rows: int
 
 
-class CandidatePruned(Event):
+class CandidatePruned(Fact, frozen=True):
     """A candidate is dropped and gets no more rows."""
 
     candidate: str
     reason: str
 
 
-class StepFinished(Event):
+class StepFinished(Fact, frozen=True):
     """A step ended; only here may a run stop."""
 
     step: int
@@ -99,14 +99,14 @@ class StepFinished(Event):
     """Completions that the step took, of all roles."""
 
 
-class ProblemReported(Event):
+class ProblemReported(Fact, frozen=True):
     """Something that people should know; a fatal one ended the run."""
 
     message: str
     fatal: bool = False
 
 
-class TestScored(Event):
+class TestScored(Fact, frozen=True):
     """Seed and winner on the sealed test split, once, after the search."""
 
     candidate: str
@@ -116,14 +116,14 @@ class TestScored(Event):
     """Paired, over the rows that both answered: winner minus seed."""
 
 
-class RunFinished(Event):
+class RunFinished(Fact, frozen=True):
     """The last event of a run that ended by itself."""
 
     reason: str
     best: str
 
 
-Any = (
+Event = (
     RunStarted
     | ForecastMade
     | StepStarted
@@ -145,7 +145,7 @@ class Record(msgspec.Struct, frozen=True):
     """Running number from 0."""
     t: float
     """Seconds since the epoch."""
-    event: Any
+    event: Event
 
 
 def to_json(record: Record) -> bytes:

@@ -19,9 +19,7 @@ TEMPLATE = re.compile(
 """Marks of chat templates, of reasoning and of our own requests, leaked into a proposal."""
 
 
-def inspect(
-    proposals: Sequence[Proposal], view: SearchView
-) -> tuple[list[Proposal], list[Discard]]:
+def inspect(proposals: Sequence[Proposal], view: SearchView) -> tuple[list[Proposal], list[Discard]]:
     """Part proposals into those worth evaluating and those not, in order."""
     kept: list[Proposal] = []
     discarded: list[Discard] = []

@@ -44,9 +44,7 @@ def rank(history: History) -> tuple[Row, ...]:
     return tuple(sorted(rows, key=key))
 
 
-def _row(
-    history: History, candidate: Candidate, seed: dict[str, float], best: Candidate | None
-) -> Row:
+def _row(history: History, candidate: Candidate, seed: dict[str, float], best: Candidate | None) -> Row:
     evaluations = history.evaluations(candidate.id)
     answered = [e for e in evaluations.values() if e.score is not None]
     scores = history.scores(candidate.id)

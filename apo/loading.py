@@ -13,7 +13,7 @@ from apo.errors import ConfigError, DataError, unknown
 from apo.prompt import Prompt
 from apo.scorers import SCORERS, Choice, last_number
 from apo.task import Decoding, Example, Scorer, Task, check_disjoint, split
-from apo.taskfile import TaskFile, check, label_text, parse
+from apo.taskfile import Columns, TaskFile, check, label_text, parse
 
 MOST_LABELS = 20
 
@@ -64,7 +64,8 @@ def load_task(
     """A task by name, or by the path of its YAML or Python file.
 
     Args:
-        name: what `task_names` lists, or a path ending in .yaml or .py.
+        name: what `task_names` lists, or a path ending in .yaml or .py; one task of a family file is
+            `<path>.yaml/<variant>`.
         data_dir: a folder with local copies of public data, preferred to the hub.
         settings: replace the file's own (YAML tasks only).
         sizes: split sizes that replace the file's own (YAML tasks only).
@@ -72,11 +73,12 @@ def load_task(
     Raises:
         ConfigError: unknown name or setting, or data that break a rule.
     """
-    if Path(name).suffix in (".yaml", ".yml", ".py"):
-        path = Path(name)
+    file, family, variant = name.partition(".yaml/")
+    path = Path(f"{file}.yaml" if family else name)
+    if path.suffix in (".yaml", ".yml", ".py"):
         if not path.is_file():
-            raise ConfigError(f"There is no task file {name!r}. Known tasks: apo tasks.")
-        name = path.stem
+            raise ConfigError(f"There is no task file {str(path)!r}. Known tasks: apo tasks.")
+        name = f"{path.stem}/{variant}" if family else path.stem
     else:
         path = _task_file(name)
     if path.suffix == ".py":
@@ -91,7 +93,11 @@ def load_task(
 
 
 def data_task(
-    path: Path, input_column: str, target_column: str, settings: dict[str, Any], sizes: dict[str, int]
+    path: Path,
+    input_column: str,
+    target_column: str,
+    settings: dict[str, Any],
+    sizes: dict[str, int],
 ) -> Task:
     """A task made of one data file; the scorer is guessed from the targets unless set.
 
@@ -125,9 +131,17 @@ def _python_task(name: str, path: Path, overrides: dict[str, Any]) -> Task:
 
 def assemble(name: str, spec: TaskFile, folder: Path, data_dir: Path | None = None) -> Task:
     """A Task from checked settings; paths are relative to `folder`."""
-    rows, test_rows = _read(name, spec, folder, data_dir)
+    if data_dir is not None and spec.data.path is None:
+        # Local copies of public data carry the plain columns, whatever the hub calls them.
+        spec = msgspec.structs.replace(spec, columns=Columns(references="references"), target_pattern=None)
+        rows, test_rows = _read_copy(data_dir / (spec.data.local or name))
+    else:
+        rows, test_rows = _read(name, spec, folder)
     examples = _examples(rows, spec, "row")
     test = None if test_rows is None else _examples(test_rows, spec, "test row")
+    ids = [example.id for example in (*examples, *(test or ()))]
+    if len(set(ids)) < len(ids):
+        raise DataError(f"Task {name!r}: two rows have the id {_repeated(ids)!r}. Make the ids unique.")
     if spec.duplicates == "drop":
         test = None if test is None else _distinct(test, set())
         examples = _distinct(examples, {_key(e) for e in test or ()})
@@ -146,35 +160,46 @@ def assemble(name: str, spec: TaskFile, folder: Path, data_dir: Path | None = No
     )
 
 
-def _read(
-    name: str, spec: TaskFile, folder: Path, data_dir: Path | None
-) -> tuple[list[Row], list[Row] | None]:
+def _read_copy(stem: Path) -> tuple[list[Row], list[Row] | None]:
+    """The rows of a local copy, `<stem>.train.jsonl` and, if it is there, `<stem>.test.jsonl`."""
+    train, test = (stem.with_name(f"{stem.name}.{part}.jsonl") for part in ("train", "test"))
+    return read_file(train), read_file(test) if test.is_file() else None
+
+
+def _read(name: str, spec: TaskFile, folder: Path) -> tuple[list[Row], list[Row] | None]:
     source = spec.data
-    if data_dir is not None and source.path is None:
-        stem = data_dir / (source.local or name)
-        train, test = (stem.with_name(f"{stem.name}.{part}.jsonl") for part in ("train", "test"))
-        return read_file(train), read_file(test) if test.is_file() else None
     if source.path is not None:
         rows = read_file(folder / source.path)
         return rows, read_file(folder / source.test_path) if source.test_path else None
     if source.hub is None:
-        raise ConfigError(f"Task {name!r} says neither data.path nor data.hub. Add one of them.")
+        raise ConfigError(
+            f"Task {name!r} names no data that can be fetched (neither data.path nor data.hub). "
+            "Give a folder with a local copy: --data-dir."
+        )
     rows = read_hub(source.hub, source.config, source.train)
     return rows, read_hub(source.hub, source.config, source.test) if source.test else None
 
 
 def _examples(rows: list[Row], spec: TaskFile, kind: str) -> list[Example]:
+    # Ids of the data are kept where they tell rows apart.
+    ids = [str(row.get("id") or "") for row in rows]
+    if not all(ids) or len(set(ids)) < len(ids):
+        ids = [f"{kind.replace(' ', '-')}-{number}" for number in range(1, len(rows) + 1)]
+    return [
+        _example(f"{kind} {number}", id_, row, spec)
+        for number, (id_, row) in enumerate(zip(ids, rows, strict=True), 1)
+    ]
+
+
+def _repeated(ids: list[str]) -> str:
+    return next(id_ for place, id_ in enumerate(ids) if id_ in ids[:place])
+
+
+def _example(where: str, id_: str, row: Row, spec: TaskFile) -> Example:
     columns = spec.columns
-    # Local copies of public data carry the plain columns whatever the hub calls them.
-    if "input" in rows[0] and "target" in rows[0] and "task" in rows[0]:
-        columns = type(columns)(references="references")
-    return [_example(n, row, spec, columns, kind) for n, row in enumerate(rows, 1)]
-
-
-def _example(number: int, row: Row, spec: TaskFile, columns: Any, kind: str) -> Example:
     inputs = (columns.input,) if isinstance(columns.input, str) else columns.input
-    text = "\n".join(_cell(row, column, number, kind) for column in inputs)
-    target = _cell(row, columns.target, number, kind)
+    text = "\n".join(_cell(row, column, where) for column in inputs)
+    target = _cell(row, columns.target, where)
     if spec.target_pattern is not None and (found := re.search(spec.target_pattern, target)):
         target = found.group(1)
     if isinstance(spec.labels, dict):
@@ -182,22 +207,22 @@ def _example(number: int, row: Row, spec: TaskFile, columns: Any, kind: str) -> 
     labels = _labels(spec)
     if labels and target not in labels:
         raise DataError(
-            f"{kind.capitalize()} {number}: the target {target!r} is not among the labels "
+            f"{where.capitalize()}: the target {target!r} is not among the labels "
             f"({', '.join(labels)}). Correct the row or the labels."
         )
     references = row.get(columns.references) if columns.references else None
     accepted = tuple(label_text(r).strip() for r in references or ())
-    return Example(str(row.get("id") or f"{kind.replace(' ', '-')}-{number}"), text, target, accepted)
+    return Example(id_, text, target, accepted)
 
 
-def _cell(row: Row, column: str, number: int, kind: str) -> str:
+def _cell(row: Row, column: str, where: str) -> str:
     if column not in row:
         raise unknown("column", column, row)
     value = row[column]
     parts = value if isinstance(value, list) else [value]
     text = "\n".join(label_text(p) for p in parts if p is not None).strip()
     if not text:
-        raise DataError(f"{kind.capitalize()} {number} has nothing in column {column!r}. Fill it in.")
+        raise DataError(f"{where.capitalize()} has nothing in column {column!r}. Fill it in.")
     return text
 
 

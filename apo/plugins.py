@@ -59,6 +59,7 @@ def load(kind: str, name: str) -> type[Any]:
 
 def import_file(path: Path, module: str) -> ModuleType:
     """Import a file under a module name, once."""
+    path = path.resolve()
     present = sys.modules.get(module)
     if present is not None and getattr(present, "__file__", None) == str(path):
         return present

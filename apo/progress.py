@@ -77,7 +77,7 @@ class Lines(Quiet):
         """A line, if the event is worth one."""
         line = words.event(history, record)
         if line is not None:
-            print(printable(line), file=sys.stderr, flush=True)
+            print(words.printable(line), file=sys.stderr, flush=True)
 
 
 class Bar:
@@ -111,7 +111,7 @@ class Bar:
         """Move the bar; print a line above it, if the event is worth one."""
         line = words.event(history, record)
         if line is not None:
-            self._console.print(Text(printable(line)))
+            self._console.print(Text(words.printable(line)))
         share = used(history.spec.budget, history.total, history.seconds)
         self._progress.update(
             self._bar,
@@ -136,8 +136,3 @@ def _status(history: History) -> str:
     left = words.time_left(history, history.spec.budget)
     rest = f" · {words.duration(left)} left" if left is not None else ""
     return f"{total.calls} calls · {tokens} tokens · {score}{rest}"
-
-
-def printable(text: str) -> str:
-    """Text from models and data without control characters, so a terminal cannot be steered by it."""
-    return "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text)

@@ -93,9 +93,7 @@ def _flat(instruction: str, exemplars: list[Exemplar], text: str, layout: Layout
     return "\n\n".join(blocks)
 
 
-def _turns(
-    instruction: str, exemplars: list[Exemplar], text: str, layout: Layout
-) -> tuple[Message, ...]:
+def _turns(instruction: str, exemplars: list[Exemplar], text: str, layout: Layout) -> tuple[Message, ...]:
     fields = layout.form == "fields"
 
     def ask(value: str) -> str:

@@ -72,9 +72,7 @@ def connected(spec: RunSpec, options: Options, report: Report) -> Iterator[Conne
         yield Connection(backend, proposal, server, log)
 
 
-def start(
-    spec: RunSpec, task: Task, connection: Connection, results: Path, observer: Observer
-) -> RunFolder:
+def start(spec: RunSpec, task: Task, connection: Connection, results: Path, observer: Observer) -> RunFolder:
     """Do a whole run; returns its folder.
 
     Raises:
@@ -104,9 +102,7 @@ def dry_run(spec: RunSpec, task: Task, connection: Connection) -> Forecast:
     return engine.history.forecast
 
 
-def _engine(
-    spec: RunSpec, task: Task, connection: Connection, store: Store, observer: Observer
-) -> Engine:
+def _engine(spec: RunSpec, task: Task, connection: Connection, store: Store, observer: Observer) -> Engine:
     history = History()
     started = events.RunStarted(
         spec=spec, task=card(task), dev=task.dev, server=connection.server, apo=__version__

@@ -8,15 +8,16 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+from dataclasses import dataclass
+from decimal import Decimal
 
 from apo.task import Example, Score, Scorer
 
 # Punctuation, except what stands between two digits (1.5, 10:30) or makes a number negative.
 _PUNCTUATION = re.compile(r"(?<!\d)(?!(?<!\w)-\d)[^\w\s]|[^\w\s](?!\d)")
 _HYPHEN = re.compile(r"(?<=[^\W\d])-(?=[^\W\d])")
-_NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
+_NUMBER = re.compile(r"(?:(?<!\w)-)?(?:\d+(?:\.\d+)?|\.\d+)")
+MOST_DIGITS = 300
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 
 
@@ -26,7 +27,7 @@ def normalise(text: str) -> str:
     A text of nothing but punctuation keeps it, since there it is the answer.
     """
     plain = unicodedata.normalize("NFKC", text).casefold().strip()
-    words = " ".join(_PUNCTUATION.sub(" ", _HYPHEN.sub(" ", plain)).split())
+    words = " ".join(_PUNCTUATION.sub(" ", _HYPHEN.sub(" ", plain.replace("_", " "))).split())
     return words or " ".join(plain.split())
 
 
@@ -90,9 +91,13 @@ class Choice:
 
 def _label_pattern(label: str) -> re.Pattern[str]:
     letters = [c for c in label if c.isalnum()]
-    before = r"(?<!\w)" if label[:1].isalnum() else ""
-    after = r"(?!\w)" if label[-1:].isalnum() else ""
-    return re.compile(before + re.escape(label) + after, re.IGNORECASE if len(letters) > 1 else 0)
+    before = r"(?<![^\W_])" if label[:1].isalnum() else ""
+    after = r"(?![^\W_])" if label[-1:].isalnum() else ""
+    pattern = before + re.escape(label) + after
+    if len(letters) == 1 and len(label) > 1:
+        # "(B)" is also meant by "B." or "B)", but an "A" inside a sentence is a word.
+        pattern += rf"|(?<![\w(]){letters[0]}(?=\s*(?:[).:]|$))"
+    return re.compile(pattern, re.IGNORECASE if len(letters) > 1 else 0)
 
 
 @dataclass(frozen=True)
@@ -116,11 +121,9 @@ class Numeric:
 
 def last_number(text: str) -> Decimal | None:
     """The last decimal number in `text`; commas between groups of three digits are dropped."""
-    numbers = _NUMBER.findall(_THOUSANDS.sub("", text))
-    try:
-        return Decimal(numbers[-1]) if numbers else None
-    except InvalidOperation:
-        return None
+    numbers = _NUMBER.findall(_THOUSANDS.sub("", text.replace("\N{MINUS SIGN}", "-")))
+    # Longer runs of digits are no number that anybody meant, and would overflow.
+    return Decimal(numbers[-1]) if numbers and len(numbers[-1]) <= MOST_DIGITS else None
 
 
 @dataclass(frozen=True)
@@ -155,7 +158,12 @@ class F1:
 class SetMatch:
     """The same set of items as a reference, whatever the order; items stand between `separators`."""
 
-    separators: str = field(default=",;\n")
+    separators: str = ",;\n"
+
+    def __post_init__(self) -> None:
+        """Check the options."""
+        if not self.separators:
+            raise ValueError("separators must name at least one character")
 
     def __call__(self, output: str, example: Example) -> Score:
         """1 or 0; an output without items is a format failure."""

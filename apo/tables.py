@@ -9,8 +9,8 @@ from rich.text import Text
 from apo import words
 from apo.history import History
 from apo.leaderboard import Row, rank
-from apo.progress import printable
 from apo.prompt import Rendered
+from apo.words import printable
 
 MARKS = {"best": "★", "running": "▸", "queued": "·", "pruned": "×", "full": " "}
 """Single-width signs; no meaning rests on colour."""

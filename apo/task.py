@@ -110,7 +110,8 @@ def split(
 ) -> tuple[tuple[Example, ...], tuple[Example, ...], tuple[Example, ...]]:
     """Deal `rows` out into (train, dev, test); with `test` given, only into train and dev.
 
-    By default dev gets 35 % of the rows (at most 100), test 40 % (at most 200), train the rest.
+    By default dev gets 35 % of the rows (at most 100), test 40 % (at most 200), train the rest. Of
+    `test`, too, at most 200 rows are kept by default.
 
     Raises:
         DataError: too few rows, sizes that do not fit, or one input in two splits.
@@ -126,9 +127,9 @@ def split(
     if test is None:
         count = _size(sizes.test, len(rows), TEST_SHARE, TEST_MOST, "test")
         sealed, shuffled = shuffled[:count], shuffled[count:]
-    elif sizes.test is not None:
+    elif sealed:
         rng(sizes.seed, 0, "test").shuffle(sealed)
-        sealed = sealed[: sizes.test]
+        sealed = sealed[: _size(sizes.test, len(sealed) + 1, 1.0, TEST_MOST, "test")]
     dev_count = _size(sizes.dev, len(rows), DEV_SHARE, DEV_MOST, "dev")
     dev, train = shuffled[:dev_count], shuffled[dev_count:]
     if sizes.train is not None:

@@ -81,9 +81,7 @@ def parse(path: Path) -> dict[str, dict[str, Any]]:
         return {path.stem: content}
     if not isinstance(variants, dict):
         raise ConfigError(f"{path}: `variants` must map each name to its settings.")
-    return {
-        f"{path.stem}/{name}": {**content, **(settings or {})} for name, settings in variants.items()
-    }
+    return {f"{path.stem}/{name}": {**content, **(settings or {})} for name, settings in variants.items()}
 
 
 def check(name: str, settings: dict[str, Any]) -> TaskFile:

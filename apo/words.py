@@ -128,7 +128,9 @@ def verdict(history: History) -> str | None:
         return f"Better than the seed prompt on the sealed test: {points(tested.difference)}."
     if tested.difference.high < 0:
         return f"Worse than the seed prompt on the sealed test: {points(tested.difference)}."
-    return (
-        "No improvement that the sealed test can tell from noise: "
-        f"{points(tested.difference)}."
-    )
+    return f"No improvement that the sealed test can tell from noise: {points(tested.difference)}."
+
+
+def printable(text: str) -> str:
+    """Text from models and data without control characters, so a terminal cannot be steered by it."""
+    return "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text)

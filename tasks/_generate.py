@@ -22,8 +22,7 @@ def distinct_rows(name: str, draw: Draw) -> tuple[Example, ...]:
         text, target = draw(random)
         drawn.setdefault(text, target)
     return tuple(
-        Example(f"{name}-{number:03}", text, target)
-        for number, (text, target) in enumerate(drawn.items(), 1)
+        Example(f"{name}-{number:03}", text, target) for number, (text, target) in enumerate(drawn.items(), 1)
     )
 
 

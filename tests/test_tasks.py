@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from apo.loading import describe, load_task, task_names
+from apo.loading import descriptions, load_task, task_names
 from apo.task import Example, Task, check_disjoint
 from apo.taskfile import check, parse
 from tasks.object_counting import NUMBERS, THINGS
@@ -85,7 +85,7 @@ def test_specs_name_source(path: Path) -> None:
 @pytest.mark.parametrize("name", LISTED)
 def test_description_one_line(name: str) -> None:
     """The list shows one short sentence for each task."""
-    text = describe(name)
+    text = descriptions()[name]
 
     assert text.endswith(".")
     assert "\n" not in text
@@ -269,7 +269,7 @@ def test_hub_columns(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
         return [{**raw, column: raw[column].format(n=f"{split} {n}")} for n in range(20)]
 
     monkeypatch.setattr("apo.loading.read_hub", rows)
-    task = load_task(name, overrides={"splits": {}})
+    task = load_task(name, settings={"splits": {}})
 
     assert {target} == {row.target for row in all_rows(task)}
     assert not wrong(task)

@@ -34,13 +34,16 @@ class OpenAI:
     """
 
     def __init__(
-        self, *, base_url: str | None, api_key: str, model: str, concurrency: Concurrency | None = None
+        self,
+        *,
+        base_url: str | None,
+        api_key: str,
+        model: str,
+        concurrency: Concurrency | None = None,
     ) -> None:
         self.model = model
         self.concurrency = concurrency or Concurrency()
-        self._client = openai.AsyncOpenAI(
-            base_url=base_url, api_key=api_key, timeout=TIMEOUT, max_retries=3
-        )
+        self._client = openai.AsyncOpenAI(base_url=base_url, api_key=api_key, timeout=TIMEOUT, max_retries=3)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="openai", daemon=True)
         self._thread.start()
@@ -85,9 +88,7 @@ class OpenAI:
                     under_way.add(task)
                 if not under_way:
                     break
-                done, under_way = await asyncio.wait(
-                    under_way, return_when=asyncio.FIRST_COMPLETED
-                )
+                done, under_way = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
                     answers.put((asked.pop(task), task.result()))
                     self.concurrency.finished(time.monotonic(), not exhausted)
@@ -132,16 +133,16 @@ class OpenAI:
 
 def _read(reply: Any, seconds: float) -> Completion:
     usage = reply.usage
-    counted = Usage(
-        usage.prompt_tokens if usage else 0, usage.completion_tokens if usage else 0, seconds
-    )
+    counted = Usage(usage.prompt_tokens if usage else 0, usage.completion_tokens if usage else 0, seconds)
     if not reply.choices:
         return Completion("", counted, failure=Failure("server", "the reply holds no choice"))
     choice = reply.choices[0]
     if choice.finish_reason == "content_filter":
         return Completion("", counted, failure=Failure("refusal", "stopped by a content filter"))
     text = choice.text if hasattr(choice, "text") else choice.message.content
-    return Completion(text or "", counted, cut_off=choice.finish_reason == "length")
+    # Half a surrogate pair cannot be written as UTF-8, so it would break the journal.
+    whole = (text or "").encode("utf-8", "replace").decode("utf-8")
+    return Completion(whole, counted, cut_off=choice.finish_reason == "length")
 
 
 def classify(error: openai.OpenAIError) -> Failure:

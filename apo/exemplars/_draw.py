@@ -24,9 +24,7 @@ def draw(pool: Sequence[Exemplar], size: int, rng: Random, *, balanced: bool) ->
     for exemplar in one_a_row:
         by_answer[exemplar.output].append(exemplar)
     in_turn = sorted(
-        (place, turn)
-        for turn, group in enumerate(by_answer.values())
-        for place in range(len(group))
+        (place, turn) for turn, group in enumerate(by_answer.values()) for place in range(len(group))
     )
     groups = list(by_answer.values())
     chosen = [groups[turn][place] for place, turn in in_turn[:size]]
@@ -34,9 +32,7 @@ def draw(pool: Sequence[Exemplar], size: int, rng: Random, *, balanced: bool) ->
     return tuple(chosen)
 
 
-def fitting(
-    view: SearchView, parent: Candidate, exemplars: tuple[Exemplar, ...]
-) -> tuple[Exemplar, ...]:
+def fitting(view: SearchView, parent: Candidate, exemplars: tuple[Exemplar, ...]) -> tuple[Exemplar, ...]:
     """The exemplars, cut from the end until the prompt fits the context."""
     while exemplars:
         prompt = Prompt(parent.prompt.instruction, exemplars, parent.prompt.layout)

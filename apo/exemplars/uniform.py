@@ -21,6 +21,4 @@ class Uniform:
         """`count` independent draws."""
         pool = view.pool()
         size = min(self.size, view.max_exemplars)
-        return [
-            fitting(view, parent, draw(pool, size, rng, balanced=False)) for _ in range(count)
-        ]
+        return [fitting(view, parent, draw(pool, size, rng, balanced=False)) for _ in range(count)]

@@ -26,8 +26,7 @@ class Induction:
         """Check the options."""
         if self.demos < 1 or not 0 <= self.resample <= 1:
             raise ValueError(
-                f"demos must be at least 1 and resample between 0 and 1, not {self.demos} and "
-                f"{self.resample}"
+                f"demos must be at least 1 and resample between 0 and 1, not {self.demos} and {self.resample}"
             )
 
     def propose(self, view: SearchView, count: int, rng: Random) -> list[Proposal]:

@@ -56,6 +56,4 @@ class Opro:
             if instruction and len(scores) < self.shown:
                 scores.setdefault(instruction, view.history.mean(candidate.id))
         ascending = sorted(scores.items(), key=lambda item: item[1])
-        return "\n\n".join(
-            f"Instruction: {text}\nScore: {round(100 * score)}" for text, score in ascending
-        )
+        return "\n\n".join(f"Instruction: {text}\nScore: {round(100 * score)}" for text, score in ascending)

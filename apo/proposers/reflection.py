@@ -67,9 +67,7 @@ def _criticise(view: SearchView, instruction: str, failed: Sequence[Failed]) -> 
     )
 
 
-def _edit(
-    view: SearchView, instruction: str, failed: Sequence[Failed], reason: str
-) -> tuple[Message, ...]:
+def _edit(view: SearchView, instruction: str, failed: Sequence[Failed], reason: str) -> tuple[Message, ...]:
     return chat(
         "A language model was given this instruction:",
         instruction or "(no instruction)",

@@ -23,8 +23,7 @@ class SuccessiveHalving:
         """Check the options."""
         if self.eta < 2 or self.least_rows < 1:
             raise ValueError(
-                f"eta must be at least 2 and least_rows at least 1, not {self.eta} and "
-                f"{self.least_rows}"
+                f"eta must be at least 2 and least_rows at least 1, not {self.eta} and {self.least_rows}"
             )
 
     def rungs(self, cohort: int, rows: int) -> list[int]:
@@ -67,9 +66,7 @@ class SuccessiveHalving:
         return Plan((), (), tuple(pruned))
 
 
-def _halve(
-    alive: list[str], keep: int, history: History, rows: int
-) -> tuple[list[str], list[str]]:
+def _halve(alive: list[str], keep: int, history: History, rows: int) -> tuple[list[str], list[str]]:
     """Part into the `keep` best on the first `rows` rows, in cohort order, and the others.
 
     Equal means go to the shorter prompt, then to the older.

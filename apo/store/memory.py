@@ -8,9 +8,7 @@ from apo.events import Event, Record
 class MemoryStore:
     """A list of records; `clock` gives their times (seconds)."""
 
-    def __init__(
-        self, records: Iterable[Record] = (), clock: Callable[[], float] = lambda: 0.0
-    ) -> None:
+    def __init__(self, records: Iterable[Record] = (), clock: Callable[[], float] = lambda: 0.0) -> None:
         self.records = list(records)
         self._clock = clock
 
