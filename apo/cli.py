@@ -126,6 +126,7 @@ def show(
     results: Results = RESULTS,
     everything: Annotated[bool, typer.Option("--all", help="All candidates.")] = False,
     candidate: Annotated[str | None, typer.Option(help="Show this candidate's prompt.")] = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="The whole run as a report.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show a run's leaderboard, or one candidate's prompt as the model receives it."""
@@ -135,10 +136,14 @@ def show(
     from apo.export import chosen
     from apo.leaderboard import rank
     from apo.prompt import PLACEHOLDER, render
+    from apo.report import markdown as report
     from apo.store.runs import find
 
-    history = find(results, run).history()
-    if candidate is not None:
+    folder = find(results, run)
+    history = folder.history()
+    if markdown:
+        print(report(history, folder.name), end="")
+    elif candidate is not None:
         prompt = chosen(history, candidate).prompt
         if as_json:
             print(json.dumps(asdict(prompt), indent=2, ensure_ascii=False))
