@@ -75,7 +75,7 @@ def list_(
     if as_json:
         print(json.dumps(found, indent=2))
     else:
-        tables.show("", ("name", "what it does"), found.items())
+        tables.show(("name", "what it does"), found.items())
 
 
 def _first_line(thing: object) -> str:
@@ -95,7 +95,7 @@ def _list_runs(results: Path, as_json: bool) -> None:
             file=sys.stderr,
         )
     else:
-        tables.show("", tuple(rows[0]), [tuple(map(str, row.values())) for row in rows])
+        tables.show(tuple(rows[0]), [tuple(map(str, row.values())) for row in rows])
 
 
 def _run_row(folder: Any) -> dict[str, Any]:
@@ -214,4 +214,4 @@ def tasks(as_json: AsJson = False) -> None:
     if as_json:
         print(json.dumps(found, indent=2))
     else:
-        tables.show("", ("task", "what it is"), found.items())
+        tables.show(("task", "what it is"), found.items())

@@ -101,6 +101,7 @@ class Sizes:
 
 
 DEV_SHARE, DEV_MOST = 0.35, 100
+DEV_SHARE_BESIDE_TEST = 0.5
 TEST_SHARE, TEST_MOST = 0.4, 200
 LEAST_ROWS = 6
 
@@ -110,8 +111,8 @@ def split(
 ) -> tuple[tuple[Example, ...], tuple[Example, ...], tuple[Example, ...]]:
     """Deal `rows` out into (train, dev, test); with `test` given, only into train and dev.
 
-    By default dev gets 35 % of the rows (at most 100), test 40 % (at most 200), train the rest. Of
-    `test`, too, at most 200 rows are kept by default.
+    By default dev gets 35 % of the rows (at most 100), test 40 % (at most 200), train the rest. With
+    `test` given, dev gets half of the rows (at most 100), and at most 200 rows of `test` are kept.
 
     Raises:
         DataError: too few rows, sizes that do not fit, or one input in two splits.
@@ -130,7 +131,8 @@ def split(
     elif sealed:
         rng(sizes.seed, 0, "test").shuffle(sealed)
         sealed = sealed[: _size(sizes.test, len(sealed) + 1, 1.0, TEST_MOST, "test")]
-    dev_count = _size(sizes.dev, len(rows), DEV_SHARE, DEV_MOST, "dev")
+    share = DEV_SHARE if test is None else DEV_SHARE_BESIDE_TEST
+    dev_count = _size(sizes.dev, len(rows), share, DEV_MOST, "dev")
     dev, train = shuffled[:dev_count], shuffled[dev_count:]
     if sizes.train is not None:
         _check_fits("train", sizes.train, len(train))

@@ -12,7 +12,7 @@ from apo.exemplars._draw import draw, fitting
 from apo.prompt import Exemplar
 from apo.view import SearchView
 
-SIZES = (1, 2, 3, 5, 8, 12, 16)
+SIZES = (0, 1, 2, 3, 5, 8, 12, 16)
 """Numbers of exemplars to draw from: nearly geometric, since one more matters less and less."""
 
 

@@ -1,8 +1,9 @@
 """The process that owns a server: starts it, and stops it when nobody holds its lease any more.
 
-Run as `python -m apo.serving.guard FOLDER`, in a session of its own, so that neither Ctrl-C nor the
-death of a runner reaches it. FOLDER holds `launch.json` (the command), `lease` and, while the server
-lives, `state.json`.
+`python -m apo.serving.guard FOLDER` goes on in the background and returns at once, so that neither
+Ctrl-C nor the death of whoever called it reaches the server. FOLDER holds `launch.json` (the
+command), `lease` and, while the server lives, `state.json`; the lock on `guard` is held for as long
+as the guard lives.
 """
 
 import ctypes
@@ -14,7 +15,7 @@ import sys
 import time
 from pathlib import Path
 
-from apo.serving.lease import if_unused
+from apo.serving.lease import alone, if_unused
 
 INTERVAL = 0.5
 """Seconds between two looks at the lease."""
@@ -26,7 +27,15 @@ _PR_SET_PDEATHSIG = 1
 def main() -> None:
     """Guard the server of the folder that the command line names."""
     folder = Path(sys.argv[1])
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with alone(folder / "guard"):
+        # The lock stays with the child, which nobody has to wait for.
+        if os.fork() == 0:
+            _guard(folder)
+        else:
+            os._exit(0)
+
+
+def _guard(folder: Path) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     launch = json.loads((folder / "launch.json").read_text(encoding="utf-8"))
     # A session of its own makes the server and all its workers one process group.

@@ -91,29 +91,27 @@ def _start(folder: Path, weights: Weights, options: Options, report: Report) -> 
     launch = command.command(weights, options, port)
     (folder / "launch.json").write_text(json.dumps(launch), encoding="utf-8")
     with log.open("wb") as output:
-        guard = subprocess.Popen(
+        subprocess.run(
             [sys.executable, "-m", "apo.serving.guard", str(folder)],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             env=command.environment(weights, key),
             start_new_session=True,
+            check=True,
         )
-    try:
-        _wait(server, guard, log, report)
-        _write_private(folder / "state.json", json.dumps(asdict(server)))
-    except BaseException:
-        # Also on Ctrl-C: a half-started server is of no use to anybody.
-        guard.terminate()
-        guard.wait()
-        raise
+    # If the wait fails, or is interrupted, the caller's lease goes, and with it the server.
+    _wait(server, folder, report)
+    _write_private(folder / "state.json", json.dumps(asdict(server)))
     return server
 
 
-def _wait(server: Server, guard: "subprocess.Popen[bytes]", log: Path, report: Report) -> None:
-    began = time.monotonic()
+def _wait(server: Server, folder: Path, report: Report) -> None:
+    began, log = time.monotonic(), Path(server.log)
     while not _answers(server):
-        if guard.poll() is not None:
+        with lease.if_unused(folder / "guard") as ended:
+            pass
+        if ended:
             raise ServerError(
                 f"vLLM ended before it answered. The end of its log ({log}):\n{command.log_tail(log)}"
             )

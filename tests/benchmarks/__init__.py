@@ -1,0 +1,1 @@
+"""Measurements, written to results/benchmarks/; `make bench` runs them. They assert nothing."""

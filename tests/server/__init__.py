@@ -1,0 +1,1 @@
+"""Tests against a real vLLM server: the CPU build, or the GPU where there is one."""

@@ -1,0 +1,42 @@
+"""One real server for the tests of this folder; they skip where vLLM is not installed."""
+
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from apo.connection import identify
+from apo.errors import ConfigError
+from apo.serving.command import Options, engine
+from apo.serving.server import Server, serve
+from apo.serving.weights import DEFAULT
+from apo.spec import Identity
+
+EAGER = Options(eager=True)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of this folder, and skip them where nothing can be served."""
+    try:
+        engine()
+        missing = ""
+    except ConfigError as error:
+        missing = str(error)
+    for item in items:
+        if "tests/server/" in item.path.as_posix():
+            item.add_marker(pytest.mark.server)
+            if missing:
+                item.add_marker(pytest.mark.skip(reason=missing))
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """The default model, served for as long as the tests of this folder run."""
+    with serve(DEFAULT, EAGER, lambda text: print(text, file=sys.stderr)) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def identity(server: Server) -> Identity:
+    """What the server says it is."""
+    return identify(server.base_url, server.api_key, server.model, "none")
