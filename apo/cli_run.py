@@ -120,8 +120,10 @@ def _execute(spec: "RunSpec", task: "Task", options: "Options", results: Path | 
     """Do the run, or without a results folder only forecast it; then print what came of it."""
     from apo import runner, tables, words
     from apo.progress import reporter
+    from apo.store.runs import RunFolder, create
 
     runner.check(spec, task)
+    folder: RunFolder | None = None
     try:
         with (
             reporter(quiet=as_json) as shown,
@@ -130,11 +132,13 @@ def _execute(spec: "RunSpec", task: "Task", options: "Options", results: Path | 
             if results is None:
                 made = runner.dry_run(spec, task, connection)
             else:
-                folder = runner.start(spec, task, connection, results, shown.observe)
+                folder = create(results, task.name)
+                runner.start(spec, task, connection, folder, shown.observe)
     except KeyboardInterrupt:
-        print("apo: interrupted; what was answered so far is in the run's folder.", file=sys.stderr)
+        kept = f"what was answered is kept in {folder.path}" if folder else "before the run began"
+        print(f"apo: interrupted; {kept}.", file=sys.stderr)
         raise typer.Exit(130) from None
-    if results is None:
+    if folder is None:
         print(json.dumps(asdict(made)) if as_json else words.forecast(made))
     elif as_json:
         print(folder.best.read_text(encoding="utf-8"), end="")

@@ -88,7 +88,7 @@ class Bar:
         self._progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=24),
+            BarColumn(bar_width=12),
             TextColumn("{task.fields[status]}", markup=False),
             console=self._console,
             transient=True,
@@ -104,8 +104,8 @@ class Bar:
 
     def waiting(self, what: str) -> None:
         """Show it with the time waited."""
-        elapsed = self._progress.tasks[0].elapsed or 0
-        self._progress.update(self._bar, description=what, status=words.duration(elapsed))
+        elapsed = words.duration(self._progress.tasks[0].elapsed or 0)
+        self._progress.update(self._bar, description=f"{what} · {elapsed}", status="")
 
     def observe(self, history: History, record: events.Record) -> None:
         """Move the bar; print a line above it, if the event is worth one."""

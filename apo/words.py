@@ -99,7 +99,7 @@ def event(history: History, record: events.Record) -> str | None:
 
 
 def _proposed(candidates: int, reasons: list[str]) -> str:
-    line = f"  {candidates} candidates"
+    line = f"  {candidates} candidate" + ("" if candidates == 1 else "s")
     if reasons:
         counted = {reason: reasons.count(reason) for reason in dict.fromkeys(reasons)}
         listed = ", ".join(f"{number} {reason}" for reason, number in counted.items())

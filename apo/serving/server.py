@@ -117,13 +117,13 @@ def _wait(server: Server, folder: Path, report: Report) -> None:
             )
         if time.monotonic() - began > START_SECONDS:
             raise ServerError(f"vLLM did not answer within {START_SECONDS / 60:.0f} minutes: {log}")
-        report(f"Waiting for vLLM to load {server.model}: {_stage(log)}")
+        report(f"Waiting for vLLM: {_stage(log)}")
         time.sleep(0.5)
 
 
 _STAGES = (
     ("Application startup", "opening the door"),
-    ("Warming up model", "compiling and warming up (the longest part)"),
+    ("Warming up model", "compiling, a minute or two"),
     ("Loading weights", "loading weights"),
     ("Starting to load model", "loading weights"),
     ("Initializing", "starting the engine"),

@@ -8,6 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from apo.progress import Lines
 from apo.serving.command import Options
 from apo.serving.server import serve
 from apo.serving.weights import DEFAULT
@@ -29,7 +30,7 @@ def main() -> None:
         return
     apo = str(Path(sys.executable).with_name("apo"))
     # Holding the lease keeps one server for all runs.
-    with serve(DEFAULT, Options(), print), tempfile.TemporaryDirectory() as results:
+    with serve(DEFAULT, Options(), Lines().waiting), tempfile.TemporaryDirectory() as results:
         for task in TASKS:
             command = [apo, "run", task, "--data-dir", str(data), "--calls", str(CALLS)]
             subprocess.run([*command, "--results", results], check=True)

@@ -20,6 +20,7 @@ from apo.candidate import Candidate
 from apo.evaluation import Evaluator, Pair
 from apo.exemplars._draw import draw
 from apo.loading import load_task
+from apo.progress import Lines
 from apo.prompt import Exemplar, Prompt, render
 from apo.seeding import rng
 from apo.serving.command import Options
@@ -37,7 +38,7 @@ def main() -> None:
     """Measure, print, and write the table."""
     task = load_task("tickets")
     pairs = _pairs(task)
-    with serve(DEFAULT, Options(), lambda text: print(text, file=sys.stderr)) as server:
+    with serve(DEFAULT, Options(), Lines().waiting) as server:
         _through_apo(task, pairs, server)
         rates: dict[str, list[float]] = {}
         for _ in range(ROUNDS):

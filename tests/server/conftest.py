@@ -1,12 +1,12 @@
 """One real server for the tests of this folder; they skip where vLLM is not installed."""
 
-import sys
 from collections.abc import Iterator
 
 import pytest
 
 from apo.connection import identify
 from apo.errors import ConfigError
+from apo.progress import Lines
 from apo.serving.command import Options, engine
 from apo.serving.server import Server, serve
 from apo.serving.weights import DEFAULT
@@ -32,7 +32,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
     """The default model, served for as long as the tests of this folder run."""
-    with serve(DEFAULT, EAGER, lambda text: print(text, file=sys.stderr)) as running:
+    with serve(DEFAULT, EAGER, Lines().waiting) as running:
         yield running
 
 
