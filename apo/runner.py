@@ -5,7 +5,6 @@ import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from apo import __version__, events, plugins
 from apo.backends import Backend
@@ -22,7 +21,7 @@ from apo.spec import Identity, RunSpec, TaskCard
 from apo.store import Store
 from apo.store.journal import Journal
 from apo.store.memory import MemoryStore
-from apo.store.runs import RunFolder, create
+from apo.store.runs import RunFolder
 from apo.task import Task
 
 
@@ -72,14 +71,13 @@ def connected(spec: RunSpec, options: Options, report: Report) -> Iterator[Conne
         yield Connection(backend, proposal, server, log)
 
 
-def start(spec: RunSpec, task: Task, connection: Connection, results: Path, observer: Observer) -> RunFolder:
-    """Do a whole run; returns its folder.
+def start(spec: RunSpec, task: Task, connection: Connection, folder: RunFolder, observer: Observer) -> None:
+    """Do a whole run in a new folder.
 
     Raises:
-        ConfigError: the results folder cannot be written.
+        ConfigError: the folder cannot be written.
         RunError: the run began and could not go on.
     """
-    folder = create(results, task.name)
     lock = folder.lock()
     journal = Journal(folder.journal)
     try:
@@ -90,7 +88,6 @@ def start(spec: RunSpec, task: Task, connection: Connection, results: Path, obse
     finally:
         journal.close()
         os.close(lock)
-    return folder
 
 
 def dry_run(spec: RunSpec, task: Task, connection: Connection) -> Forecast:
