@@ -38,10 +38,10 @@ WIDTHS: dict[Side, int] = {"layout": 12, "exemplars": 16, "instruction": 8}
 
 
 def next_move(history: History) -> Move | None:
-    """The next move; None if nothing may be searched at all."""
+    """The next move; None if there is nothing left to try."""
     spec = history.spec
     played = [step for step in history.steps if step.side is not None]
-    arms = _arms(spec)
+    arms = [arm for arm in _arms(spec) if not _exhausted(history, arm[1])]
     if not arms:
         return None
     if not played and spec.selectors:
@@ -62,6 +62,19 @@ def _arms(spec: RunSpec) -> list[tuple[Side, str]]:
     arms += [("exemplars", name) for name in spec.selectors]
     arms += [("instruction", name) for name in spec.proposers]
     return arms
+
+
+def _exhausted(history: History, component: str) -> bool:
+    """Whether a component's last turn took no call and gave nothing, and nothing has changed since.
+
+    A turn that takes calls ends with the budget; one that takes none would be taken for ever.
+    """
+    for step in reversed(history.steps):
+        if step.gain > 0:
+            return False
+        if step.component == component and step.finished:
+            return step.calls == 0
+    return False
 
 
 def _starved(history: History, arms: Sequence[tuple[Side, str]]) -> list[Side]:

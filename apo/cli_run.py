@@ -120,9 +120,11 @@ def _execute(spec: "RunSpec", task: "Task", options: "Options", results: Path | 
     """Do the run, or without a results folder only forecast it; then print what came of it."""
     from apo import runner, tables, words
     from apo.progress import reporter
-    from apo.store.runs import RunFolder, create
+    from apo.store.runs import RunFolder, check_writable, create
 
     runner.check(spec, task)
+    if results is not None:
+        check_writable(results)
     folder: RunFolder | None = None
     try:
         with (

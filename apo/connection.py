@@ -43,6 +43,29 @@ def connect(
             yield backend, identity, None
 
 
+def check(spec: ModelSpec) -> None:
+    """Refuse, before anything is started, an address that is none or holds a secret, or a missing key.
+
+    Raises:
+        ConfigError: addresses are written to the journal, so secrets must not be in them.
+    """
+    if spec.base_url is None:
+        return
+    try:
+        parts = urlsplit(spec.base_url)
+        whole = parts.scheme in ("http", "https") and parts.hostname and (parts.port or True)
+    except ValueError:
+        whole = False
+    if not whole:
+        raise ConfigError(f"{spec.base_url!r} is no address of a server, such as http://host:8000/v1.")
+    if parts.username or parts.password or parts.query:
+        raise ConfigError(
+            f"The address {_public(spec.base_url)} carries a user name, password or query. Give it "
+            "without them, and the key in an environment variable (--api-key-env)."
+        )
+    api_key(spec)
+
+
 def api_key(spec: ModelSpec) -> str:
     """The key from the environment; a server on this machine may need none."""
     key = os.environ.get(spec.api_key_env, "")

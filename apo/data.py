@@ -92,12 +92,16 @@ def _csv_options(path: Path, separator: str) -> dict[str, Any]:
             raise DataError(f"{path.name} is empty; its first line must name the columns.")
         if len(set(header)) != len(header):
             raise DataError(f"{path.name}: two columns have the same name; rename one.")
+        rows = 0
         for row in reader:
+            rows += bool(row)
             if row and len(row) != len(header):
                 raise DataError(
                     f"{path.name}, line {reader.line_num}: {len(row)} cells where the header "
                     f"has {len(header)}. Quote cells that contain {separator!r}."
                 )
+        if rows == 0:
+            raise DataError(f"{path.name} has no rows below its header. Add rows, one example each.")
     return {
         "features": Features({name: Value("string") for name in header}),
         "sep": separator,

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from apo import events
 from apo.alternation import Move, next_move
 from apo.backends import Backend
-from apo.budget import calls_left, forecast
+from apo.budget import calls_left, used
 from apo.candidate import Candidate, Evaluation
-from apo.errors import RunError
+from apo.errors import ApoError, RunError
 from apo.evaluation import Evaluator, Pair
+from apo.forecasting import FIRST_ROWS, check_enough, first_forecast, test_calls
 from apo.history import History, Step, scored
 from apo.hygiene import inspect
 from apo.metering import MeteredModel
@@ -24,8 +25,6 @@ from apo.store import Store
 from apo.task import Task
 from apo.view import SearchView
 
-FIRST_ROWS = 16
-"""Rows of the seed prompt that the forecast is measured on."""
 SHARE = 0.35
 """Of the calls left, what one step may take; at least two candidates' worth of dev rows."""
 PROPOSAL_SHARE = 0.25
@@ -53,13 +52,15 @@ class Engine:
         """Search until the budget is spent, then score seed and winner on the sealed test.
 
         Raises:
-            RunError: the server answers nothing any more; all that was paid for is in the store.
+            ConfigError: the budget turns out too small for seed and test.
+            RunError: the server answers nothing any more, or a component failed.
+            Whatever was paid for is in the store.
         """
         try:
             while self.step():
                 pass
             self.conclude()
-        except RunError as error:
+        except ApoError as error:
             self._emit(events.ProblemReported(message=str(error), fatal=True))
             raise
 
@@ -91,6 +92,12 @@ class Engine:
         winner = self.history.best()
         if winner is None:
             raise RunError("No candidate was tried on every dev row, so there is no winner.")
+        if self.history.tested is None:
+            self._test(winner)
+        reason = "nothing left to try" if next_move(self.history) is None else "budget spent"
+        self._emit(events.RunFinished(reason=reason, best=winner.id))
+
+    def _test(self, winner: Candidate) -> None:
         seed = self.history.candidates["c0"]
         for candidate in dict.fromkeys((seed, winner)):
             done = self.history.test_evaluations(candidate.id)
@@ -105,13 +112,13 @@ class Engine:
                 difference=paired_difference(ours, theirs),
             )
         )
-        self._emit(events.RunFinished(reason="budget spent", best=winner.id))
 
     def left(self) -> int:
         """Calls left for the search, after what the sealed test will take."""
         history = self.history
         left = calls_left(history.spec.budget, history.total, history.seconds)
-        return max(0, left - test_calls(self.task))
+        pending = test_calls(self.task) - history.spend["test"].calls
+        return max(0, left - pending)
 
     def view(self, model: MeteredModel) -> SearchView:
         """What components see now."""
@@ -128,19 +135,22 @@ class Engine:
 
     def _begin(self) -> bool:
         """Start the next step, if there is one."""
-        number = len(self.history.steps)
+        number, left = len(self.history.steps), self.left()
         if number == 0:
-            self._emit(events.StepStarted(step=0, side=None, component="seed"))
+            self._emit(events.StepStarted(step=0, side=None, component="seed", allowance=left))
             return True
         if not self.history.scores("c0"):
-            raise RunError(f"The seed prompt got no answer on any dev row. {self._first_failure()}")
-        # Less than one candidate's dev rows cannot make a new winner.
-        move = next_move(self.history) if self.left() >= len(self.task.dev) else None
+            raise RunError(f"The seed prompt got no answer on any dev row. {self.first_failure()}")
+        # Less than one candidate's dev rows cannot make a new winner, and nothing follows the test.
+        over = left < len(self.task.dev) or self.history.spend["test"].calls > 0
+        move = None if over else next_move(self.history)
         if move is None:
             return False
-        self._emit(
-            events.StepStarted(step=number, side=move.side, component=move.component, width=move.width)
+        allowance = min(left, max(2 * len(self.task.dev), int(SHARE * left)))
+        begun = events.StepStarted(
+            step=number, side=move.side, component=move.component, width=move.width, allowance=allowance
         )
+        self._emit(begun)
         return True
 
     def _propose(self, step: Step) -> None:
@@ -148,16 +158,11 @@ class Engine:
             seed = Candidate("c0", self.task.seed)
             self._emit(events.CandidatesProposed(step=step.number, candidates=(seed,)))
             return
-        allowance = int(PROPOSAL_SHARE * self._allowance(step))
-        model = MeteredModel(self.proposal_backend, allowance)
+        model = MeteredModel(self.proposal_backend, int(PROPOSAL_SHARE * step.allowance))
         view = self.view(model)
         move = Move(step.side, step.component, step.width)
         draws = rng(self.history.spec.seed, step.number, "propose")
         kept, discarded = inspect(propose(move, view, draws), view)
-        if model.failures:
-            first = model.failures[0]
-            text = f"{len(model.failures)} proposal calls failed: {first.kind}: {first.message}"
-            self._emit(events.ProblemReported(message=text))
         start = len(self.history.candidates)
         origin = step.component.partition(":")[0]
         candidates = tuple(
@@ -170,15 +175,19 @@ class Engine:
                 candidates=candidates,
                 discarded=tuple(discarded),
                 spend=model.spend,
+                problem=model.problem,
             )
         )
 
     def _allowance(self, step: Step) -> int:
-        """Calls that a step may still take, given what it has taken."""
-        taken = self.history.step_calls(step)
-        before = self.left() + taken
-        most = before if step.side is None else max(2 * len(self.task.dev), int(SHARE * before))
-        return max(0, min(self.left(), most - taken))
+        """Calls that a step may still take: what it was given, less what it took.
+
+        No call once a limit of tokens or time is reached: what a step's calls cost is only known then.
+        """
+        history = self.history
+        if used(history.spec.budget, history.total, history.seconds) >= 1:
+            return 0
+        return max(0, step.allowance - history.step_calls(step))
 
     def _evaluate(self, step: Step) -> None:
         """Let the scheduler spend evaluations on the step's candidates until it is done."""
@@ -191,7 +200,8 @@ class Engine:
             for candidate, reason in plan.pruned:
                 self._emit(events.CandidatePruned(candidate=candidate, reason=reason))
             for candidate, upto in plan.promoted:
-                self._emit(events.CandidatePromoted(candidate=candidate, rows=upto))
+                if self.history.promoted.get(candidate, 0) < upto:
+                    self._emit(events.CandidatePromoted(candidate=candidate, rows=upto))
             if not plan.assignments:
                 return
             self._ask([(self.history.candidates[c], rows[row]) for c, row in plan.assignments])
@@ -215,29 +225,21 @@ class Engine:
                 )
 
     def _drop_unfit(self, cohort: Sequence[str]) -> None:
-        """Drop candidates that the model's context cannot hold; they cannot be scored."""
+        """Drop candidates that the model's context cannot hold; they cannot be scored.
+
+        Rows that not even the seed prompt fits with say nothing of a candidate.
+        """
+        hopeless = unfit_rows(self.history, "c0")
         for candidate in cohort:
-            done = self.history.evaluations(candidate).values()
-            unfit = any(e.failure is not None and e.failure.kind == "context" for e in done)
-            if unfit and candidate not in self.history.pruned:
+            alive = candidate != "c0" and candidate not in self.history.pruned
+            if alive and unfit_rows(self.history, candidate) - hopeless:
                 self._emit(events.CandidatePruned(candidate=candidate, reason="does not fit the context"))
 
     def _forecast_once(self) -> None:
-        history = self.history
-        sample = history.spend["task"]
-        if history.forecast is not None or sample.calls < min(FIRST_ROWS, len(history.dev)):
-            return
-        pair = sum(len(e.input) + len(e.target) for e in self.task.train) / len(self.task.train)
-        characters = max(1, sum(len(row.input) for row in history.dev) / len(history.dev))
-        per_character = min(1.0, sample.prompt_tokens / sample.calls / characters)
-        usual = history.spec.max_exemplars / 2 if history.spec.selectors else 0
-        made = forecast(
-            history.spec.budget,
-            sample=sample,
-            seconds=history.seconds,
-            exemplar_tokens=usual * pair * per_character,
-        )
-        self._emit(events.ForecastMade(forecast=made))
+        made = first_forecast(self.history, self.task)
+        if made is not None:
+            self._emit(events.ForecastMade(forecast=made))
+            check_enough(made, self.task)
 
     def _gain(self, step: Step) -> float:
         """How far the step's candidates raised the best fully evaluated dev mean."""
@@ -248,7 +250,8 @@ class Engine:
             return 0.0
         return max(0.0, self.history.mean(now.id) - self.history.mean(before.id))
 
-    def _first_failure(self) -> str:
+    def first_failure(self) -> str:
+        """Why the seed prompt's first failed row failed, for a message; may be empty."""
         for evaluation in self.history.evaluations("c0").values():
             if evaluation.failure is not None:
                 return f"The first failure was {evaluation.failure.kind}: {evaluation.failure.message}"
@@ -260,11 +263,7 @@ class Engine:
         self.observer(self.history, record)
 
 
-def test_calls(task: Task) -> int:
-    """Calls that the sealed test takes at the end: seed and winner on every row."""
-    return 2 * len(task.test)
-
-
-def least_calls(task: Task) -> int:
-    """The smallest budget that lets the seed be evaluated and tested."""
-    return len(task.dev) + test_calls(task)
+def unfit_rows(history: History, candidate: str) -> set[str]:
+    """Dev rows on which a candidate's prompt was too long for the model's context."""
+    done = history.evaluations(candidate)
+    return {row for row, e in done.items() if e.failure is not None and e.failure.kind == "context"}

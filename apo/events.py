@@ -47,6 +47,8 @@ class StepStarted(Fact, frozen=True):
     """The proposer or selector that plays, `layout`, or `seed`."""
     width: int = 1
     """How many candidates to propose."""
+    allowance: int = 0
+    """Completions that the step may take, of all roles; fixed here, so that a resumed step keeps it."""
 
 
 class Discard(msgspec.Struct, frozen=True):
@@ -65,6 +67,8 @@ class CandidatesProposed(Fact, frozen=True):
     discarded: tuple[Discard, ...] = ()
     spend: Spend = Spend()
     """Charged to the role `proposal`."""
+    problem: str = ""
+    """What went wrong while proposing, if anything did."""
 
 
 class EvaluationsFinished(Fact, frozen=True):

@@ -11,6 +11,9 @@ from apo.errors import RunError
 from apo.spec import Identity, RunSpec, TaskCard
 from apo.task import Example
 
+MOST_MISSING = 0.1
+"""Share of dev rows without an answer that a winner may have."""
+
 
 @dataclass(slots=True)
 class Step:
@@ -20,6 +23,7 @@ class Step:
     side: Side | None
     component: str
     width: int
+    allowance: int
     proposed: tuple[str, ...] | None = None
     """Ids of its candidates; None until they are proposed."""
     finished: bool = False
@@ -36,6 +40,8 @@ class History:
         self.candidates: dict[str, Candidate] = {}
         self.pruned: dict[str, str] = {}
         """Candidate id to the reason."""
+        self.promoted: dict[str, int] = {}
+        """Candidate id to the rows of the last rung that it was promoted to."""
         self.steps: list[Step] = []
         self.spend: dict[str, Spend] = {"task": Spend(), "proposal": Spend(), "test": Spend()}
         """By role. `test` is the sealed evaluation at the end."""
@@ -64,7 +70,7 @@ class History:
             case events.RunStarted() as started:
                 self.started = started
             case events.StepStarted() as begun:
-                self.steps.append(Step(begun.step, begun.side, begun.component, begun.width))
+                self.steps.append(Step(begun.step, begun.side, begun.component, begun.width, begun.allowance))
             case events.CandidatesProposed() as proposed:
                 self._take_proposed(proposed)
             case events.EvaluationsFinished(evaluations=done, sealed=sealed):
@@ -82,8 +88,8 @@ class History:
                 self.tested = tested
             case events.RunFinished() as finished:
                 self.finished = finished
-            case events.CandidatePromoted():
-                pass  # a candidate's rows say how far it came
+            case events.CandidatePromoted(candidate=candidate, rows=rows):
+                self.promoted[candidate] = rows
 
     def _take_proposed(self, proposed: events.CandidatesProposed) -> None:
         for candidate in proposed.candidates:
@@ -93,6 +99,8 @@ class History:
         self.steps[-1].proposal_calls = proposed.spend.calls
         self.discards.update(d.reason for d in proposed.discarded)
         self.spend["proposal"] += proposed.spend
+        if proposed.problem:
+            self.problems.append(proposed.problem)
 
     def _take_evaluations(self, done: Iterable[Evaluation], sealed: bool) -> None:
         table = self._test if sealed else self._dev
@@ -129,14 +137,19 @@ class History:
     def best(self) -> Candidate | None:
         """The fully evaluated candidate with the highest dev mean; ties go to the shorter prompt.
 
-        A candidate with fewer rows never wins, however lucky its rows were.
+        A candidate with fewer rows never wins, however lucky its rows were, nor does one of whose rows
+        more than MOST_MISSING failed, as long as there is another.
         """
         return self.best_of(self.candidates)
 
     def best_of(self, candidates: Iterable[str]) -> Candidate | None:
         """The same among some candidates."""
         full = [c for c in candidates if c not in self.pruned and self.scores(c) and self.is_full(c)]
-        return min((self.candidates[c] for c in full), key=self.preference, default=None)
+        return min((self.candidates[c] for c in full), key=self._eligibility, default=None)
+
+    def _eligibility(self, candidate: Candidate) -> tuple[bool, tuple[float, int, int]]:
+        missing = len(self.dev) - len(self.scores(candidate.id))
+        return missing > MOST_MISSING * len(self.dev), self.preference(candidate)
 
     def preference(self, candidate: Candidate) -> tuple[float, int, int]:
         """A key that sorts the better candidate first: mean, then length, then age."""

@@ -9,10 +9,10 @@ import msgspec
 
 from apo import plugins
 from apo.data import Row, read_file, read_hub
-from apo.errors import ConfigError, DataError, unknown
+from apo.errors import ApoError, ConfigError, DataError, unknown
 from apo.prompt import Prompt
 from apo.scorers import SCORERS, Choice, last_number
-from apo.task import Decoding, Example, Scorer, Task, check_disjoint, split
+from apo.task import Decoding, Example, Scorer, Task, check_rows, split
 from apo.taskfile import Columns, TaskFile, check, label_text, parse
 
 MOST_LABELS = 20
@@ -122,10 +122,15 @@ def _python_task(name: str, path: Path, overrides: dict[str, Any]) -> Task:
     load = getattr(plugins.import_file(path, f"tasks.{path.stem}"), "load", None)
     if not callable(load):
         raise ConfigError(f"{path} must define `def load() -> Task`; it does not.")
-    task = load()
+    try:
+        task = load()
+    except ApoError:
+        raise
+    except Exception as error:  # a user's file may fail in any way; the message says where
+        raise ConfigError(f"{path}: load() fails: {plugins.place(error)}") from error
     if not isinstance(task, Task):
         raise ConfigError(f"{path}: load() must return a Task, not {type(task).__name__}.")
-    check_disjoint(task.train, task.dev, task.test)
+    check_rows(task.train, task.dev, task.test)
     return task
 
 
@@ -139,14 +144,11 @@ def assemble(name: str, spec: TaskFile, folder: Path, data_dir: Path | None = No
         rows, test_rows = _read(name, spec, folder)
     examples = _examples(rows, spec, "row")
     test = None if test_rows is None else _examples(test_rows, spec, "test row")
-    ids = [example.id for example in (*examples, *(test or ()))]
-    if len(set(ids)) < len(ids):
-        raise DataError(f"Task {name!r}: two rows have the id {_repeated(ids)!r}. Make the ids unique.")
     if spec.duplicates == "drop":
         test = None if test is None else _distinct(test, set())
         examples = _distinct(examples, {_key(e) for e in test or ()})
     train, dev, sealed = split(examples, spec.splits, test)
-    check_disjoint(train, dev, sealed)
+    check_rows(train, dev, sealed)
     labels = _labels(spec)
     return Task(
         name=name,
@@ -189,10 +191,6 @@ def _examples(rows: list[Row], spec: TaskFile, kind: str) -> list[Example]:
         _example(f"{kind} {number}", id_, row, spec)
         for number, (id_, row) in enumerate(zip(ids, rows, strict=True), 1)
     ]
-
-
-def _repeated(ids: list[str]) -> str:
-    return next(id_ for place, id_ in enumerate(ids) if id_ in ids[:place])
 
 
 def _example(where: str, id_: str, row: Row, spec: TaskFile) -> Example:

@@ -28,6 +28,19 @@ class MeteredModel:
         self.spend = Spend()
         self.failures: list[Failure] = []
 
+    @property
+    def problem(self) -> str:
+        """What went wrong, in a line; empty if nothing did."""
+        if not self.failures:
+            return ""
+        first = self.failures[0]
+        return f"{len(self.failures)} proposal calls failed, the first with {first.kind}: {first.message}"
+
+    @property
+    def left(self) -> int:
+        """Calls that may still be made."""
+        return max(0, self._allowance - self.spend.calls)
+
     def ask(
         self,
         chats: Sequence[tuple[Message, ...]],
@@ -37,7 +50,7 @@ class MeteredModel:
         temperature: float = 1.0,
     ) -> list[Reply | None]:
         """One reply for each chat, in order; None where the call failed or was not allowed any more."""
-        allowed = list(chats)[: max(0, self._allowance - self.spend.calls)]
+        allowed = list(chats)[: self.left]
         requests = [
             Request(chat, max_tokens, temperature, rng.getrandbits(31), tag=str(place))
             for place, chat in enumerate(allowed)

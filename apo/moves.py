@@ -6,20 +6,29 @@ from random import Random
 from apo import plugins
 from apo.alternation import Move
 from apo.candidate import Proposal
+from apo.errors import ApoError, RunError
 from apo.layouts import neighbours
 from apo.view import SearchView
 
 
 def propose(move: Move, view: SearchView, rng: Random) -> list[Proposal]:
-    """Up to `move.width` proposals that differ from their parent in `move.side` alone."""
+    """Up to `move.width` proposals that differ from their parent in `move.side` alone.
+
+    Raises:
+        RunError: the component failed; the message says where.
+    """
     parent = view.best
     if move.side == "layout":
         prompts = [replace(parent.prompt, layout=x) for x in neighbours(parent.prompt.layout)]
         return [Proposal(prompt, (parent.id,)) for prompt in prompts[: move.width]]
-    if move.side == "exemplars":
-        selector = plugins.build("exemplars", move.component)
-        lists = selector.select(view, parent, move.width, rng)
-        return [Proposal(replace(parent.prompt, exemplars=x), (parent.id,)) for x in lists]
-    proposer = plugins.build("proposers", move.component)
-    proposals: list[Proposal] = proposer.propose(view, move.width, rng)
+    try:
+        if move.side == "exemplars":
+            lists = plugins.build("exemplars", move.component).select(view, parent, move.width, rng)
+            proposals = [Proposal(replace(parent.prompt, exemplars=x), (parent.id,)) for x in lists]
+        else:
+            proposals = plugins.build("proposers", move.component).propose(view, move.width, rng)
+    except ApoError:
+        raise
+    except Exception as error:  # a component may be anybody's; what was paid for is in the journal
+        raise RunError(f"The component {move.component!r} failed: {plugins.place(error)}") from error
     return proposals[: move.width]

@@ -7,7 +7,8 @@ sub-folders `proposers`, `exemplars`, `schedulers` and `tasks` are searched as w
 import importlib.util
 import os
 import sys
-from dataclasses import fields
+import traceback
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any, get_type_hints
@@ -17,6 +18,8 @@ import msgspec
 from apo.errors import ConfigError, unknown
 
 ROOT = Path(__file__).parent
+SINGULAR = {"proposers": "proposer", "exemplars": "selector", "schedulers": "scheduler", "tasks": "task"}
+"""What one component of a kind is called."""
 
 
 def folders(kind: str) -> list[Path]:
@@ -48,13 +51,21 @@ def load(kind: str, name: str) -> type[Any]:
     """
     files = _files(kind)
     if name not in files:
-        raise unknown(kind.removesuffix("s"), name, files)
+        raise unknown(SINGULAR[kind], name, files)
     module = import_file(files[name], f"apo.{kind}.{name}")
     wanted = "".join(part.capitalize() for part in name.split("_"))
     found = getattr(module, wanted, None)
     if not isinstance(found, type):
         raise ConfigError(f"{files[name]} must define a class named {wanted}; it does not.")
+    if not is_dataclass(found):
+        raise ConfigError(f"{files[name]}: {wanted} must be a frozen dataclass whose fields are its options.")
     return found
+
+
+def place(error: Exception) -> str:
+    """An error of somebody's component as one line that says where it happened."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {error} ({last.filename}, line {last.lineno})"
 
 
 def import_file(path: Path, module: str) -> ModuleType:
@@ -72,7 +83,7 @@ def import_file(path: Path, module: str) -> ModuleType:
         spec.loader.exec_module(loaded)
     except Exception as error:  # a user's file may fail in any way; the message says where
         del sys.modules[module]
-        raise ConfigError(f"{path} fails when imported: {type(error).__name__}: {error}") from error
+        raise ConfigError(f"{path} fails when imported: {place(error)}") from error
     return loaded
 
 

@@ -66,8 +66,9 @@ Rendered = tuple[Message, ...] | str
 
 
 def render(prompt: Prompt, text: str, source: str = "") -> Rendered:
-    """The prompt around one input; an exemplar made from row `source` is left out."""
-    shown = [e for e in prompt.exemplars if not source or e.source != source]
+    """The prompt around one input. If that is row `source` of the data, an exemplar made from it, or
+    from a row with the same input, is left out."""
+    shown = [e for e in prompt.exemplars if not source or (e.source != source and e.input != text)]
     layout = prompt.layout
     if layout.form in ("flat", "completion"):
         flat = _flat(prompt.instruction, shown, text, layout)

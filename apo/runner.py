@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from apo import __version__, events, plugins
 from apo.backends import Backend
 from apo.budget import Forecast
+from apo.connection import check as check_model
 from apo.connection import connect
-from apo.engine import Engine, Observer, least_calls
-from apo.errors import ConfigError
+from apo.engine import Engine, Observer
+from apo.errors import ConfigError, RunError
 from apo.evaluation import Evaluator
 from apo.export import export, write
+from apo.forecasting import least_calls
 from apo.history import History
 from apo.serving.command import Options
 from apo.serving.weights import Report
@@ -39,19 +41,22 @@ def check(spec: RunSpec, task: Task) -> None:
     """Refuse what cannot work, before a server is started.
 
     Raises:
-        ConfigError: an unknown component or option, or a budget too small for seed and test.
+        ConfigError: an unknown component or option, a model that cannot be reached like this, or a
+            budget too small for seed and test.
     """
     for name in spec.selectors:
         plugins.build("exemplars", name)
     for name in spec.proposers:
         plugins.build("proposers", name)
     plugins.build("schedulers", spec.scheduler)
+    for model in filter(None, (spec.model, spec.proposal_model)):
+        check_model(model)
     least = least_calls(task)
     if spec.budget.calls is not None and spec.budget.calls < least:
         raise ConfigError(
             f"A budget of {spec.budget.calls} calls is too small: the seed prompt takes "
             f"{len(task.dev)} (dev) and the sealed test of seed and winner {2 * len(task.test)}, "
-            f"together {least}. Raise --calls, or ask for smaller splits with --dev and --test."
+            f"together {least}. Raise --calls, or make the dev and test splits smaller."
         )
 
 
@@ -95,7 +100,7 @@ def dry_run(spec: RunSpec, task: Task, connection: Connection) -> Forecast:
     engine = _engine(spec, task, connection, MemoryStore(clock=time.time), lambda _h, _r: None)
     engine.probe()
     if engine.history.forecast is None:
-        raise ConfigError("The first rows got no answer, so there is no forecast.")
+        raise RunError(f"The first rows got no answer, so there is no forecast. {engine.first_failure()}")
     return engine.history.forecast
 
 

@@ -160,12 +160,17 @@ def _check_fits(name: str, asked: int, there: int) -> None:
         )
 
 
-def check_disjoint(*splits: Sequence[Example]) -> None:
-    """Refuse rows whose input stands in two splits: the search would see part of the test.
+def check_rows(*splits: Sequence[Example]) -> None:
+    """Refuse rows that share an id, and inputs that stand in two splits: the test would be seen.
 
     Raises:
         DataError: naming the first such pair of rows.
     """
+    ids: set[str] = set()
+    for row in (row for rows in splits for row in rows):
+        if row.id in ids:
+            raise DataError(f"Two rows have the id {row.id!r}. Give each row an id of its own.")
+        ids.add(row.id)
     seen: dict[str, tuple[int, str]] = {}
     for number, rows in enumerate(splits):
         for row in rows:

@@ -1,5 +1,7 @@
 """Events and numbers in words, for people: the same on every screen and in plain lines."""
 
+from collections import Counter
+
 from apo import events
 from apo.budget import Budget, Forecast, Spend, used
 from apo.history import History
@@ -79,10 +81,8 @@ def event(history: History, record: events.Record) -> str | None:
             return f"step {step}: the seed prompt"
         case events.StepStarted(step=step, side=side, component=component):
             return f"step {step}: {side} by {component}"
-        case events.CandidatesProposed(candidates=candidates, discarded=discarded) if (
-            candidates and candidates[0].side is not None
-        ) or discarded:
-            return _proposed(len(candidates), [d.reason for d in discarded])
+        case events.CandidatesProposed(step=step) as proposed if step > 0:
+            return _proposed(proposed)
         case events.StepFinished() as finished:
             return _finished(history, finished)
         case events.ProblemReported(message=message):
@@ -98,13 +98,13 @@ def event(history: History, record: events.Record) -> str | None:
             return None
 
 
-def _proposed(candidates: int, reasons: list[str]) -> str:
-    line = f"  {candidates} candidate" + ("" if candidates == 1 else "s")
-    if reasons:
-        counted = {reason: reasons.count(reason) for reason in dict.fromkeys(reasons)}
-        listed = ", ".join(f"{number} {reason}" for reason, number in counted.items())
-        line += f"; discarded: {listed}"
-    return line
+def _proposed(proposed: events.CandidatesProposed) -> str:
+    number = len(proposed.candidates)
+    line = f"  {number} candidate" + ("" if number == 1 else "s")
+    counted = Counter(d.reason for d in proposed.discarded)
+    if counted:
+        line += "; discarded: " + ", ".join(f"{times} {reason}" for reason, times in counted.items())
+    return f"{line}; {proposed.problem}" if proposed.problem else line
 
 
 def _finished(history: History, finished: events.StepFinished) -> str | None:

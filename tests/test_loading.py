@@ -261,5 +261,5 @@ def test_ids_clash(tmp_path: Path) -> None:
     rows = [{**row, "id": str(n)} for n, row in enumerate(plain(9))]
     data_file(tmp_path, [{"input": "x", "target": "y", "id": "3"}], "test.jsonl")
 
-    with pytest.raises(DataError, match="two rows have the id '3'"):
+    with pytest.raises(DataError, match="Two rows have the id '3'"):
         load(tmp_path, rows, data={"path": "rows.jsonl", "test_path": "test.jsonl"})

@@ -77,9 +77,11 @@ def test_python_task(tmp_path: Path) -> None:
         ("x = 1", "must define `def load.. -> Task`; it does not"),
         ("load = 3", "must define `def load.. -> Task`"),
         ("def load():\n    return None", "must return a Task, not NoneType"),
-        (PYTHON.replace('rows("c")', 'rows("a")'), "'a-0' and 'a-0' have the same input"),
+        ("def load():\n    raise KeyError('boom')", r"load\(\) fails: KeyError: 'boom' \(.*line 2\)"),
+        (PYTHON.replace('rows("c")', 'rows("a")'), "Two rows have the id 'a-0'"),
+        (PYTHON.replace('{name} {n}"', 'same"'), "'a-0' and 'b-0' have the same input"),
     ],
-    ids=["syntax", "import", "error", "no-load", "not-callable", "no-task", "leak"],
+    ids=["syntax", "import", "error", "no-load", "not-callable", "no-task", "raises", "same-id", "leak"],
 )
 def test_python_broken(tmp_path: Path, text: str, message: str) -> None:
     """A broken Python task is refused with its cause."""

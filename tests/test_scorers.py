@@ -1,12 +1,10 @@
 """Scorers: tables of outputs with the value and the answer that each should get."""
 
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apo.scorers import SCORERS, F1, Choice, Contains, Exact, Numeric, SetMatch, first_line, normalise
+from apo.scorers import F1, Choice, Contains, Exact, Numeric, SetMatch, first_line, normalise
 from apo.task import Example, Score, Scorer
 
 LABELS = ("positive", "negative", "very positive")
@@ -22,9 +20,6 @@ ALL: dict[str, Scorer] = {
 }
 GOLD = {"choice": "positive", "letters": "(A)", "numeric": "42"}
 any_scorer = pytest.mark.parametrize("name", ALL)
-any_text = st.text(st.characters()) | st.text(
-    st.sampled_from("(A) positive42,.-;\n\x00\N{RIGHT-TO-LEFT OVERRIDE}")
-)
 
 
 def judge(scorer: Scorer, output: str, *gold: str) -> Score:
@@ -289,59 +284,6 @@ def test_feedback(name: str) -> None:
     assert judge(ALL[name], "", gold).feedback == "no answer could be read"
 
 
-@any_scorer
-@given(output=any_text, gold=any_text)
-def test_any_output(name: str, output: str, gold: str) -> None:
-    """Whatever the output, a score comes back in [0, 1], and no answer means 0."""
-    score = judge(ALL[name], output, gold)
-
-    assert 0 <= score.value <= 1
-    assert score.answer is not None or score.value == 0
-
-
-@any_scorer
-@given(data=st.data())
-def test_gold_right(name: str, data: st.DataObject) -> None:
-    """The gold answer itself always scores 1."""
-    golds = {
-        "choice": st.sampled_from(LABELS),
-        "letters": st.sampled_from(LETTERS),
-        "numeric": st.decimals(allow_nan=False, allow_infinity=False, places=3).map("{:f}".format),
-        "set_match": st.lists(st.text("abc xyz", min_size=1).filter(str.strip), min_size=1).map(", ".join),
-        "f1": st.text().map(first_line).filter(str.strip),
-    }
-    gold = data.draw(golds.get(name, st.text().filter(str.strip)))
-    score = judge(ALL[name], gold, gold)
-
-    assert (1, True) == (score.value, score.answer is not None)
-
-
-HOSTILE = {
-    "letters": "a" * 1_000_000,
-    "digits": "7" * 1_000_000,
-    "numbers": "7 " * 500_000,
-    "commas": "1,234" * 200_000,
-    "spaces": "A" + " " * 1_000_000 + "x",
-    "lines": "\n" * 1_000_000,
-    "brackets": "(" * 1_000_000,
-    "dashes": "-" * 1_000_000,
-    "labels": "positive negative " * 50_000,
-    "control": "".join(map(chr, range(32))) * 30_000,
-    "bidi": "\N{RIGHT-TO-LEFT OVERRIDE}\N{ZERO WIDTH JOINER}" * 300_000,
-}
-
-
-@any_scorer
-@pytest.mark.parametrize("kind", HOSTILE)
-def test_large_output(name: str, kind: str) -> None:
-    """A megabyte of anything is scored in reasonable time, and never as right."""
-    began = time.monotonic()
-    score = judge(ALL[name], HOSTILE[kind], GOLD.get(name, "two words"))
-
-    assert score.value == 0
-    assert time.monotonic() - began < 10
-
-
-def test_registry() -> None:
-    """A task file may name every scorer there is."""
-    assert {type(scorer) for scorer in ALL.values()} == set(SCORERS.values())
+def test_feedback_partial() -> None:
+    """A partly right answer is told what was expected, too."""
+    assert judge(F1(), "the car", "The red car").feedback == "expected The red car"

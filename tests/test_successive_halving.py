@@ -1,7 +1,7 @@
 """Successive halving: the rungs of one bracket, what they cost, and who goes on."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from apo import events
@@ -137,6 +137,7 @@ def test_missing_row_is_not_zero() -> None:
     assert ["c0"] == [candidate for candidate, _ in plan.pruned]
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.sampled_from([0.0, 0.2, 0.5, 1.0]), min_size=1, max_size=30),
     st.integers(1, 60),
@@ -152,6 +153,7 @@ def test_cost_is_what_is_spent(means: list[float], rows: int, eta: int, least: i
     assert scheduler.cost(cohort, rows) == sum(sum(r.values()) for r in rounds)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 20), st.integers(1, 40), st.integers(2, 4), st.integers(1, 12), st.integers(0, 500))
 def test_cut_to_allowance(cohort: int, rows: int, eta: int, least: int, allowance: int) -> None:
     """A cohort is cut to the largest that can be finished; none is where not even one can."""

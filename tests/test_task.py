@@ -8,9 +8,8 @@ from hypothesis import strategies as st
 
 from apo.errors import DataError
 from apo.scorers import Exact, Numeric
-from apo.task import Decoding, Example, Score, Sizes, Task, check_disjoint, split
+from apo.task import Decoding, Example, Score, Sizes, Task, check_rows, split
 from tests.helpers import toy_task as make_task
-
 
 DEFAULT = Sizes()
 
@@ -136,17 +135,23 @@ def test_split_empty_test() -> None:
 def test_disjoint_names_both_rows() -> None:
     """The same input in two splits is refused, naming both rows and the way out."""
     with pytest.raises(DataError, match=r"'a' and 'b' have the same input.*--drop-duplicates"):
-        check_disjoint([Example("a", "one  two", "x")], [Example("b", " one\ntwo ", "y")])
+        check_rows([Example("a", "one  two", "x")], [Example("b", " one\ntwo ", "y")])
+
+
+def test_ids_unique() -> None:
+    """An id names one row of the whole task."""
+    with pytest.raises(DataError, match="Two rows have the id 'a'"):
+        check_rows([Example("a", "one", "x")], [Example("b", "two", "x")], [Example("a", "three", "y")])
 
 
 def test_disjoint_within_split() -> None:
     """A repetition inside one split is no leak."""
-    check_disjoint([Example("a", "one", "x"), Example("b", "one", "y")], [Example("c", "two", "x")])
+    check_rows([Example("a", "one", "x"), Example("b", "one", "y")], [Example("c", "two", "x")])
 
 
 def test_disjoint_case_differs() -> None:
     """Inputs that differ in their letters are different."""
-    check_disjoint([Example("a", "One", "x")], [Example("b", "one", "y")])
+    check_rows([Example("a", "One", "x")], [Example("b", "one", "y")])
 
 
 def test_fingerprint_equal(toy_task: Task) -> None:

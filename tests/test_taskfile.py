@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from apo.errors import ConfigError
-from apo.taskfile import Columns, TaskFile, check, label_text, parse
 from apo.task import Sizes
+from apo.taskfile import Columns, TaskFile, check, label_text, parse
 
 
 def written(folder: Path, text: str | bytes, name: str = "mine.yaml") -> Path:

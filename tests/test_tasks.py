@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from apo.loading import descriptions, load_task, task_names
-from apo.task import Example, Task, check_disjoint
+from apo.task import Example, Task, check_rows
 from apo.taskfile import check, parse
 from tasks.object_counting import NUMBERS, THINGS
 
@@ -96,7 +96,7 @@ def test_description_one_line(name: str) -> None:
 def test_own_tasks_load(name: str) -> None:
     """A task with rows of its own fills three splits that share no input."""
     task = own(name)
-    check_disjoint(task.train, task.dev, task.test)
+    check_rows(task.train, task.dev, task.test)
 
     assert name == task.name
     assert all((task.train, task.dev, task.test))

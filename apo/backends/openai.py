@@ -42,6 +42,7 @@ class OpenAI:
         concurrency: Concurrency | None = None,
     ) -> None:
         self.model = model
+        self._key = api_key
         self.concurrency = concurrency or Concurrency()
         self._client = openai.AsyncOpenAI(base_url=base_url, api_key=api_key, timeout=TIMEOUT, max_retries=3)
         self._loop = asyncio.new_event_loop()
@@ -105,7 +106,7 @@ class OpenAI:
         try:
             reply = await self._ask(request)
         except openai.OpenAIError as error:
-            failure = classify(error)
+            failure = classify(error, secret=self._key)
             if failure.kind == "rate_limit":
                 self.concurrency.refused()
             return Completion("", Usage(seconds=time.monotonic() - began), failure=failure)
@@ -145,9 +146,11 @@ def _read(reply: Any, seconds: float) -> Completion:
     return Completion(whole, counted, cut_off=choice.finish_reason == "length")
 
 
-def classify(error: openai.OpenAIError) -> Failure:
-    """What kind of failure an error of the client is."""
+def classify(error: openai.OpenAIError, secret: str = "") -> Failure:
+    """What kind of failure an error of the client is; a server may repeat the key, we do not."""
     message = str(error).splitlines()[0][:500] if str(error) else type(error).__name__
+    if secret:
+        message = message.replace(secret, "***")
     kinds: tuple[tuple[type[openai.OpenAIError], FailureKind], ...] = (
         (openai.APITimeoutError, "timeout"),
         (openai.APIConnectionError, "connection"),

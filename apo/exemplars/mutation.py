@@ -44,7 +44,7 @@ class Mutation:
             return draw(pool, min(FRESH, view.max_exemplars), rng, balanced=True)
         for _ in range(rng.randint(1, self.strength)):
             _move(child, pool, view.max_exemplars, rng)
-        return tuple(child)
+        return tuple(child[: view.max_exemplars])
 
 
 def _move(child: list[Exemplar], pool: Sequence[Exemplar], most: int, rng: Random) -> None:

@@ -38,7 +38,9 @@ class Reflection:
         failed = view.failures(best.id)
         if not failed:
             return []
-        groups = [rng.sample(failed, min(self.errors, len(failed))) for _ in range(count)]
+        # A criticism without the call for its edit would be wasted.
+        affordable = min(count, view.model.left // 2)
+        groups = [rng.sample(failed, min(self.errors, len(failed))) for _ in range(affordable)]
         instruction = best.prompt.instruction
         reasons = view.model.ask(
             [_criticise(view, instruction, group) for group in groups],

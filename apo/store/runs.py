@@ -3,6 +3,7 @@
 import fcntl
 import os
 import re
+import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -76,6 +77,23 @@ class RunFolder:
         return descriptor
 
 
+def check_writable(results: Path) -> None:
+    """Refuse a results folder that cannot be written, before anything is spent.
+
+    Raises:
+        ConfigError: it cannot be made, or nothing can be made in it.
+    """
+    try:
+        results.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=results, prefix=".writable-"):
+            pass
+    except OSError as error:
+        raise ConfigError(
+            f"The results folder {str(results)!r} cannot be written: {error.strerror}. "
+            "Choose another with --results."
+        ) from error
+
+
 def create(results: Path, task: str) -> RunFolder:
     """A new, empty run folder, readable by its owner alone.
 
@@ -84,20 +102,14 @@ def create(results: Path, task: str) -> RunFolder:
     """
     day = datetime.now(tz=UTC).astimezone().strftime("%Y-%m-%d")
     stem = f"{day}-{re.sub(r'[^A-Za-z0-9_.]+', '-', task).strip('-.') or 'run'}"
-    try:
-        results.mkdir(parents=True, exist_ok=True)
-        for number in range(1, 10_000):
-            path = results / f"{stem}-{number:02d}"
-            try:
-                path.mkdir(mode=0o700)
-            except FileExistsError:
-                continue
-            return RunFolder(path)
-    except OSError as error:
-        raise ConfigError(
-            f"The results folder {str(results)!r} cannot be written: {error.strerror}. "
-            "Choose another with --results."
-        ) from error
+    check_writable(results)
+    for number in range(1, 10_000):
+        path = results / f"{stem}-{number:02d}"
+        try:
+            path.mkdir(mode=0o700)
+        except FileExistsError:
+            continue
+        return RunFolder(path)
     raise ConfigError(f"{results} holds too many runs named {stem}. Choose another with --results.")
 
 

@@ -69,13 +69,16 @@ def down(_request: Request) -> Failure:
 
 
 def half_right(task: Task) -> Callable[[Request], str]:
-    """Right, in words of its own, on every second dev row, and on more rows with exemplars."""
+    """Right on every second dev row, in other words and on more rows with exemplars."""
 
     def answer(request: Request) -> str:
         text = as_text(request.rendered)
         place = next(n for n, row in enumerate(task.dev) if row.input in text)
-        right = place % 2 == 0 or (PARENT[0].input in text and place % 3 == 0)
-        return spoken(task.dev[place].input, task.dev[place].target) if right else "no idea"
+        shown = PARENT[0].input in text
+        if place % 2 and not (shown and place % 3 == 0):
+            return "no idea"
+        said = spoken(task.dev[place].input, task.dev[place].target)
+        return f"Surely, {said}" if shown else said
 
     return answer
 
@@ -120,6 +123,7 @@ class FakeServer(ThreadingHTTPServer):
         self.answering, self.model = answering, model
         self.asked: list[dict[str, Any]] = []
         self.keys: set[str] = set()
+        self.visits = 0
 
     @property
     def url(self) -> str:
@@ -139,11 +143,13 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
     def do_GET(self) -> None:
+        self.server.visits += 1
         entry = {"id": self.server.model, "object": "model", "owned_by": "tests", "max_model_len": 4096}
         self._send(200, {"object": "list", "data": [entry]})
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.visits += 1
         self.server.asked.append(body)
         self.server.keys.add(self.headers.get("Authorization", ""))
         status, text = self.server.answering(body)

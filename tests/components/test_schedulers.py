@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, is_dataclass
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from apo import events, plugins
@@ -114,6 +114,7 @@ def test_is_frozen_dataclass(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
+@settings(deadline=None, max_examples=50)
 @given(cohorts, row_counts, allowances)
 def test_rules_kept(name: str, cohort: int, rows: int, allowance: int) -> None:
     """A cohort of any size ends within its allowance, on nested rows, no pair twice."""
@@ -123,6 +124,7 @@ def test_rules_kept(name: str, cohort: int, rows: int, allowance: int) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
+@settings(deadline=None, max_examples=50)
 @given(st.data(), st.integers(1, 8), st.integers(1, 15), allowances)
 def test_failures(name: str, data: st.DataObject, cohort: int, rows: int, allowance: int) -> None:
     """Rows without an answer change nothing in the rules."""
@@ -141,6 +143,7 @@ def test_nothing_answers(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
+@settings(deadline=None, max_examples=50)
 @given(st.integers(1, 10), row_counts)
 def test_ample_allowance_gives_winner(name: str, cohort: int, rows: int) -> None:
     """With calls for everything, at least one candidate meets all rows."""
@@ -160,6 +163,7 @@ def test_best_survives(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
+@settings(deadline=None, max_examples=50)
 @given(st.integers(1, 8), row_counts, allowances, st.integers(0, 4))
 def test_plan_is_pure(name: str, cohort: int, rows: int, allowance: int, steps: int) -> None:
     """The same history gives the same plan and stays as it was."""
@@ -176,6 +180,7 @@ def test_plan_is_pure(name: str, cohort: int, rows: int, allowance: int, steps: 
 
 
 @pytest.mark.parametrize("name", NAMES)
+@settings(deadline=None, max_examples=50)
 @given(st.integers(1, 8), row_counts, st.integers(0, 3))
 def test_no_allowance(name: str, cohort: int, rows: int, steps: int) -> None:
     """Without calls left nothing is assigned, wherever the cohort stands."""

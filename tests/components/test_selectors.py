@@ -140,11 +140,19 @@ def test_own_outputs_in_pool() -> None:
 
 
 def test_pool_texts_once() -> None:
-    """Two candidates with the same output on a row add one exemplar."""
-    pool = view_at("shown").pool()
+    """Candidates with the same output on a row add one exemplar."""
+    pool = view_at("searched").pool()
 
     assert len(pool) == len(set(pool))
     assert PARENT == tuple(pool[:2])
+
+
+def test_pool_has_every_wording() -> None:
+    """Two right outputs on one row are two exemplars of that row."""
+    view = view_at("shown")
+    said = [e.output for e in view.pool() if e.source == view.dev[0].id]
+
+    assert 2 == len(set(said)) == len(said)
 
 
 def test_no_test_rows() -> None:

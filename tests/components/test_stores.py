@@ -5,7 +5,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from apo import events
@@ -125,6 +125,7 @@ def test_journal_one_line_each(tmp_path: Path) -> None:
     assert len(FACTS) == len(content.decode().split("\n")) - 1
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.data())
 def test_journal_torn(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     """Of a journal cut at any byte the whole lines are left, and it can be written on."""

@@ -1,0 +1,117 @@
+"""What ends a run, what may win it, and what a broken part or row costs."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from apo.backends import Request
+from apo.backends.scripted import as_text
+from apo.budget import Budget
+from apo.candidate import Failure
+from apo.errors import ConfigError, DataError, RunError
+from apo.task import check_rows
+from tests.helpers import run_engine, skilled, toy_spec, toy_task
+
+TASK = toy_task()
+
+
+def test_nothing_left_to_try_ends_the_run() -> None:
+    """Where layouts alone are searched and all were tried, the run ends before its budget."""
+    spec = toy_spec(proposers=(), selectors=(), budget=Budget(calls=100_000))
+    history, _, backend = run_engine(TASK, spec, skilled(TASK))
+
+    assert history.finished is not None
+    assert history.finished.reason == "nothing left to try"
+    assert len(backend.requests) < 2_000
+
+
+def test_perfect_seed_and_reflection_alone_ends() -> None:
+    """A proposer with nothing to criticise is not asked for ever."""
+    gold = {row.input: row.target for row in (*TASK.dev, *TASK.test)}
+
+    def perfect(request: Request) -> str:
+        return next(target for text, target in gold.items() if text in as_text(request.rendered))
+
+    spec = toy_spec(proposers=("reflection",), selectors=(), layouts=False, budget=Budget(calls=5_000))
+    history, _, _ = run_engine(TASK, spec, perfect)
+
+    assert history.finished is not None
+    assert (history.finished.reason, history.finished.best) == ("nothing left to try", "c0")
+
+
+def test_candidate_with_few_answered_rows_does_not_win() -> None:
+    """Rows that failed are missing, but whoever lacks many of them is not the best for it."""
+    base = skilled(TASK)
+
+    def lucky(request: Request) -> str | Failure:
+        answer = base(request)
+        text = as_text(request.rendered)
+        wrong = not any(row.input in text and row.target == answer for row in TASK.dev)
+        layout_of_interest = "Answer:" in text and request.temperature == 0
+        return Failure("timeout", "slow") if layout_of_interest and wrong else answer
+
+    history, _, _ = run_engine(TASK, toy_spec(), lucky)
+    best = history.best()
+
+    assert best is not None
+    assert len(history.scores(best.id)) >= 0.9 * len(TASK.dev)
+
+
+def test_token_budget_too_small_is_refused_after_the_first_rows() -> None:
+    """What the first rows cost shows that seed and test do not fit; the rest is not spent."""
+    spec = toy_spec(budget=Budget(completion_tokens=30))
+    with pytest.raises(ConfigError, match="too small"):
+        run_engine(TASK, spec, skilled(TASK))
+
+
+@pytest.mark.parametrize("scheduler", ["full", "successive_halving"])
+def test_token_budget_ends_the_search(scheduler: str) -> None:
+    """A budget of tokens ends the run at most one rung over its limit."""
+    limit = 30_000
+    history, _, _ = run_engine(
+        TASK, toy_spec(scheduler=scheduler, budget=Budget(prompt_tokens=limit)), skilled(TASK)
+    )
+
+    assert history.finished is not None
+    assert history.total.prompt_tokens < 1.5 * limit
+
+
+def test_one_row_too_long_for_the_context_spoils_only_itself() -> None:
+    """A dev row that not even the seed fits with says nothing against a candidate."""
+    base, long_row = skilled(TASK), TASK.dev[3].input
+
+    def answer(request: Request) -> str | Failure:
+        if request.temperature == 0 and as_text(request.rendered).rstrip().endswith(long_row):
+            return Failure("context", "too long")
+        return base(request)
+
+    history, _, _ = run_engine(TASK, toy_spec(), answer)
+
+    assert history.finished is not None
+    assert history.finished.best != "c0"
+    assert "does not fit the context" not in history.pruned.values()
+
+
+def test_broken_component_is_named_with_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proposer that raises ends the run with one message that says where."""
+    folder = tmp_path / "proposers"
+    folder.mkdir()
+    (folder / "broken_one.py").write_text(
+        "from dataclasses import dataclass\n\n"
+        "@dataclass(frozen=True)\nclass BrokenOne:\n"
+        "    def propose(self, view, count, rng):\n        raise KeyError('colour')\n"
+    )
+    monkeypatch.setenv("APO_PATH", str(tmp_path))
+    spec = toy_spec(proposers=("broken_one",), selectors=(), layouts=False)
+
+    with pytest.raises(RunError, match=r"broken_one.*KeyError.*line 6"):
+        run_engine(TASK, spec, skilled(TASK))
+
+
+def test_repeated_ids_are_refused() -> None:
+    """Two rows with one id would be counted as one."""
+    twin = replace(TASK.dev[1], id=TASK.dev[0].id)
+
+    with pytest.raises(DataError, match="row-20"):
+        check_rows(TASK.train, (TASK.dev[0], twin), TASK.test)

@@ -1,0 +1,162 @@
+"""Run folders: created side by side, found by name, written by one process at a time."""
+
+import os
+import re
+import signal
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from apo.errors import ConfigError
+from apo.store.journal import Journal
+from apo.store.runs import RunFolder, create, find, list_runs
+from apo.task import Task
+from tests.helpers import started, toy_spec
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from apo.store.runs import RunFolder
+RunFolder(Path(sys.argv[1])).lock()
+print("locked", flush=True)
+time.sleep(60)
+"""
+
+
+def run(results: Path, task: str = "toy", age: int = 0) -> RunFolder:
+    """A run with an empty journal that was last written `age` seconds ago."""
+    folder = create(results, task)
+    folder.journal.touch()
+    os.utime(folder.journal, (1_000_000 - age, 1_000_000 - age))
+    return folder
+
+
+def test_create_names(tmp_path: Path) -> None:
+    """A run is named by its day, its task and a number that is free."""
+    names = [create(tmp_path / "new" / "results", "toy").name for _ in range(3)]
+
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\d-toy-\d\d", name) for name in names)
+    assert ["01", "02", "03"] == [name[-2:] for name in names]
+
+
+def test_create_owner_only(tmp_path: Path) -> None:
+    """Nobody but its owner can look into a run."""
+    assert stat.S_IMODE(create(tmp_path, "toy").path.stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize(
+    ("task", "stem"),
+    [
+        ("bbh/snarks", "bbh-snarks"),
+        ("../../etc", "etc"),
+        ("..", "run"),
+        ("", "run"),
+        ("a b\n\x00c", "a-b-c"),
+        ("-x.", "x"),
+        ("日本", "run"),
+    ],
+    ids=ascii,
+)
+def test_create_hostile_names(tmp_path: Path, task: str, stem: str) -> None:
+    """Whatever the task is called, the run is a folder right below the results."""
+    folder = create(tmp_path, task)
+
+    assert tmp_path == folder.path.parent
+    assert folder.name[11:] == f"{stem}-01"
+
+
+def test_create_refused(tmp_path: Path) -> None:
+    """Results that are a file are refused, with the way out."""
+    (tmp_path / "results").touch()
+
+    with pytest.raises(ConfigError, match=r"results' cannot be written: .*--results"):
+        create(tmp_path / "results", "toy")
+
+
+def test_list_newest_first(tmp_path: Path) -> None:
+    """Runs are listed by their last event, whatever they are called."""
+    old, new, older = (run(tmp_path, age=age) for age in (20, 0, 30))
+
+    assert [new, old, older] == list_runs(tmp_path)
+
+
+def test_list_only_runs(tmp_path: Path) -> None:
+    """Folders without a journal, and files, are no runs."""
+    create(tmp_path, "toy")
+    (tmp_path / "README.md").touch()
+
+    assert list_runs(tmp_path) == []
+    assert list_runs(tmp_path / "none") == []
+
+
+def test_find(tmp_path: Path) -> None:
+    """A run is found by name, by path, or as the last one."""
+    old, new = run(tmp_path, age=9), run(tmp_path)
+
+    assert old == find(tmp_path, old.name)
+    assert old == find(tmp_path / "elsewhere", str(old.path))
+    assert new == find(tmp_path, "last")
+
+
+def test_find_unknown(tmp_path: Path) -> None:
+    """An unknown run lists those there are."""
+    name = run(tmp_path).name
+
+    with pytest.raises(ConfigError, match=f"named 'none'.*Known: {name}"):
+        find(tmp_path, "none")
+
+
+def test_find_last_of_none(tmp_path: Path) -> None:
+    """Without any run there is no last one."""
+    with pytest.raises(ConfigError, match=r"named 'last'\. Known: none"):
+        find(tmp_path, "last")
+
+
+def test_lock(tmp_path: Path) -> None:
+    """A run has one writer; it is live until that lets go."""
+    folder = create(tmp_path, "toy")
+    states = [folder.is_live()]
+    descriptor = folder.lock()
+    states.append(folder.is_live())
+    with pytest.raises(ConfigError, match=f"{folder.name} is already being written"):
+        folder.lock()
+    os.close(descriptor)
+    states.append(folder.is_live())
+    os.close(folder.lock())
+
+    assert [False, True, False] == states
+
+
+def test_asking_does_not_lock(tmp_path: Path) -> None:
+    """Looking whether a run is live creates nothing in its folder."""
+    folder = create(tmp_path, "toy")
+
+    assert not folder.is_live()
+    assert list(folder.path.iterdir()) == []
+
+
+def test_lock_ends_with_process(tmp_path: Path) -> None:
+    """A writer that was killed is no writer any more."""
+    folder = create(tmp_path, "toy")
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(folder.path)], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "locked\n"
+        held = folder.is_live()
+        process.send_signal(signal.SIGKILL)
+
+    assert (True, False) == (held, folder.is_live())
+
+
+def test_history(tmp_path: Path, toy_task: Task) -> None:
+    """A run's state is folded from its journal."""
+    folder = create(tmp_path, "toy")
+    journal = Journal(folder.journal)
+    journal.append(started(toy_task, toy_spec()))
+    journal.close()
+
+    assert folder.history().task.name == "toy"
