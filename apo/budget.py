@@ -87,13 +87,16 @@ def forecast(budget: Budget, *, sample: Spend, seconds: float, exemplar_tokens: 
         seconds: wall-clock time that the sample took.
         exemplar_tokens: prompt tokens that exemplars add to an average later call; the sample has none.
     """
-    calls = calls_left(budget, sample, seconds) + sample.calls
     prompt = sample.prompt_tokens / sample.calls + exemplar_tokens
     completion = sample.completion_tokens / sample.calls
-    return Forecast(
-        calls,
-        round(calls * prompt),
-        round(calls * completion),
-        calls * seconds / sample.calls,
-        sample.calls,
-    )
+    each = seconds / sample.calls
+    limits = [UNLIMITED if budget.calls is None else budget.calls]
+    for cost, limit in (
+        (prompt, budget.prompt_tokens),
+        (completion, budget.completion_tokens),
+        (each, budget.seconds),
+    ):
+        if limit is not None and cost > 0:
+            limits.append(int(limit / cost))
+    calls = min(limits)
+    return Forecast(calls, round(calls * prompt), round(calls * completion), calls * each, sample.calls)

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,9 @@ from apo import cli_options as opt
 from apo.errors import ConfigError
 
 if TYPE_CHECKING:
+    from apo.engine import Observer
+    from apo.events import Record
+    from apo.history import History
     from apo.serving.command import Options
     from apo.spec import RunSpec
     from apo.task import Task
@@ -119,6 +123,7 @@ def _load(
 def _execute(spec: "RunSpec", task: "Task", options: "Options", results: Path | None, as_json: bool) -> None:
     """Do the run, or without a results folder only forecast it; then print what came of it."""
     from apo import runner, tables, words
+    from apo.interrupt import at_safe_points
     from apo.progress import reporter
     from apo.store.runs import RunFolder, check_writable, create
 
@@ -135,7 +140,9 @@ def _execute(spec: "RunSpec", task: "Task", options: "Options", results: Path | 
                 made = runner.dry_run(spec, task, connection)
             else:
                 folder = create(results, task.name)
-                runner.start(spec, task, connection, folder, shown.observe)
+                with at_safe_points() as check:
+                    observe = _then(shown.observe, check)
+                    runner.start(spec, task, connection, folder, observe)
     except KeyboardInterrupt:
         kept = f"what was answered is kept in {folder.path}" if folder else "before the run began"
         print(f"apo: interrupted; {kept}.", file=sys.stderr)
@@ -147,3 +154,13 @@ def _execute(spec: "RunSpec", task: "Task", options: "Options", results: Path | 
     else:
         tables.leaderboard(folder.history())
         print(f"The best prompt: {folder.best}")
+
+
+def _then(observe: "Observer", check: Callable[[], None]) -> "Observer":
+    """Show an event, and stop after it if that was asked for: by then it is in the journal."""
+
+    def both(history: "History", record: "Record") -> None:
+        observe(history, record)
+        check()
+
+    return both

@@ -75,6 +75,8 @@ def api_key(spec: ModelSpec) -> str:
             f"The environment variable {spec.api_key_env} is not set, so there is no API key for "
             f"{_public(spec.base_url)}. Set it, or name another with --api-key-env."
         )
+    if not key.isascii() or not key.isprintable():
+        raise ConfigError(f"The API key in {spec.api_key_env} holds characters that no key has.")
     return key or "none"
 
 

@@ -1,22 +1,25 @@
-"""Rows from files and hubs, read through `datasets`, with errors that name the file and the line."""
+"""Rows from files and hubs, read through `datasets`, with errors that name the file and the line.
+
+Text files are parsed here line by line, since only then an error can say where; cells become text as
+written (`007`, `NA` and `2020-01-02` stay what they are) before `datasets` gives them their types.
+"""
 
 import csv
 import json
-import tempfile
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from apo.errors import ConfigError, DataError
+from apo.taskfile import label_text
 
 Row = dict[str, Any]
-FORMATS = {".jsonl": "json", ".json": "json", ".csv": "csv", ".tsv": "csv", ".parquet": "parquet"}
+FORMATS = (".jsonl", ".json", ".csv", ".tsv", ".parquet")
 
 
 def read_file(path: Path) -> list[Row]:
     """The rows of one JSONL, JSON (a list of objects), CSV, TSV or Parquet file.
-
-    CSV cells stay text as written; nothing is read as a number or as missing.
 
     Raises:
         DataError: missing, unreadable, not UTF-8, empty, or a broken line, named by its number.
@@ -28,107 +31,95 @@ def read_file(path: Path) -> list[Row]:
         raise DataError(
             f"{path.name}: {suffix or 'no suffix'} is not a known format; use one of {', '.join(FORMATS)}."
         )
-    options = _check(path, suffix)
-    rows = _load(path, FORMATS[suffix], options)
+    try:
+        rows = _parquet(path) if suffix == ".parquet" else _text(path, suffix)
+    except UnicodeDecodeError as error:
+        found = error.object[error.start]
+        raise DataError(
+            f"{path.name} is not UTF-8: it holds the byte {found:#04x}. Save it as UTF-8."
+        ) from error
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
     if not rows:
         raise DataError(f"{path.name} has no rows. Add rows, one example each.")
     return rows
 
 
-def _check(path: Path, suffix: str) -> dict[str, Any]:
-    """Find broken text before `datasets` does, to name the line; the options to load it with."""
-    if suffix == ".parquet":
-        return {}
-    try:
-        if suffix == ".jsonl":
-            _check_jsonl(path)
-            return {}
-        if suffix == ".json":
-            _check_json(path)
-            return {}
-        return _csv_options(path, "\t" if suffix == ".tsv" else ",")
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"{path.name} is not UTF-8: byte {error.object[error.start]:#04x} at offset "
-            f"{error.start} of a block. Save the file as UTF-8."
-        ) from error
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}.") from error
-
-
-def _check_jsonl(path: Path) -> None:
-    with path.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, 1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except ValueError as error:
-                raise DataError(f"{path.name}, line {number}: not JSON ({error}).") from error
-            if not isinstance(row, dict):
-                raise DataError(
-                    f"{path.name}, line {number}: must be a JSON object, not {type(row).__name__}."
-                )
-
-
-def _check_json(path: Path) -> None:
-    try:
-        rows = json.loads(path.read_text(encoding="utf-8"))
-    except UnicodeDecodeError:
-        raise
-    except ValueError as error:
-        raise DataError(f"{path.name} is not JSON: {error}.") from error
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise DataError(f"{path.name} must hold a list of objects, one for each row.")
-
-
-def _csv_options(path: Path, separator: str) -> dict[str, Any]:
-    from datasets import Features, Value
+def _text(path: Path, suffix: str) -> list[Row]:
+    from datasets import Dataset
 
     with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(file, delimiter=separator)
-        header = next(reader, None)
-        if not header:
-            raise DataError(f"{path.name} is empty; its first line must name the columns.")
-        if len(set(header)) != len(header):
-            raise DataError(f"{path.name}: two columns have the same name; rename one.")
-        rows = 0
+        if suffix == ".jsonl":
+            rows = list(_jsonl(path.name, file))
+        elif suffix == ".json":
+            rows = _json(path.name, file.read())
+        else:
+            rows = list(_csv(path.name, file, "\t" if suffix == ".tsv" else ","))
+    return list(Dataset.from_list([{k: _plain(v) for k, v in row.items()} for row in rows])) if rows else []
+
+
+def _jsonl(name: str, lines: Iterator[str]) -> Iterator[Row]:
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise DataError(f"{name}, line {number}: not JSON ({error}).") from error
+        if not isinstance(row, dict):
+            raise DataError(f"{name}, line {number}: must be a JSON object, not {type(row).__name__}.")
+        yield row
+
+
+def _json(name: str, text: str) -> list[Row]:
+    try:
+        rows = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{name} is not JSON: {error}.") from error
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise DataError(f"{name} must hold a list of objects, one for each row.")
+    return rows
+
+
+def _csv(name: str, file: Iterator[str], separator: str) -> Iterator[Row]:
+    csv.field_size_limit(sys.maxsize)
+    reader = csv.reader(file, delimiter=separator)
+    header = next(reader, None)
+    if not header:
+        raise DataError(f"{name} is empty; its first line must name the columns.")
+    if len(set(header)) != len(header):
+        raise DataError(f"{name}: two columns have the same name; rename one.")
+    try:
         for row in reader:
-            rows += bool(row)
             if row and len(row) != len(header):
                 raise DataError(
-                    f"{path.name}, line {reader.line_num}: {len(row)} cells where the header "
-                    f"has {len(header)}. Quote cells that contain {separator!r}."
+                    f"{name}, line {reader.line_num}: {len(row)} cells where the header has {len(header)}. "
+                    f"Quote cells that contain {separator!r}."
                 )
-        if rows == 0:
-            raise DataError(f"{path.name} has no rows below its header. Add rows, one example each.")
-    return {
-        "features": Features({name: Value("string") for name in header}),
-        "sep": separator,
-        "keep_default_na": False,
-        "encoding": "utf-8-sig",
-    }
+            if row:
+                yield dict(zip(header, row, strict=True))
+    except csv.Error as error:
+        raise DataError(f"{name}, line {reader.line_num}: {error}.") from error
 
 
-def _load(path: Path, kind: str, options: dict[str, Any]) -> list[Row]:
-    from datasets import disable_progress_bars, load_dataset
+def _plain(value: Any) -> str | list[str] | None:
+    """A cell as text, or a list of texts, so that a column has one type whatever its rows hold."""
+    if value is None:
+        return None
+    if isinstance(value, list):
+        return [str(_plain(item)) for item in value if item is not None]
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else label_text(value)
 
-    disable_progress_bars()
-    # A copy of the user's data is not left behind in a cache.
-    with tempfile.TemporaryDirectory(prefix="apo-data-") as cache:
-        try:
-            loaded = load_dataset(
-                kind,
-                data_files=str(path),
-                split="train",
-                cache_dir=cache,
-                keep_in_memory=True,
-                **options,
-            )
-        except Exception as error:  # the library wraps every parser's own error
-            cause = error.__cause__ or error
-            raise DataError(f"{path.name} cannot be read: {cause}") from error
-        return list(_named(loaded))
+
+def _parquet(path: Path) -> list[Row]:
+    import pyarrow
+    import pyarrow.parquet
+    from datasets import Dataset
+
+    try:
+        return list(_named(Dataset(pyarrow.parquet.read_table(path))))
+    except (pyarrow.ArrowInvalid, ValueError) as error:
+        raise DataError(f"{path.name} cannot be read: {error}") from error
 
 
 def read_hub(hub: str, config: str | None, split: str) -> list[Row]:

@@ -4,7 +4,6 @@ The JSON Schema of the file is `export_schema.json` beside this module.
 """
 
 import json
-import os
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -109,7 +108,8 @@ def request(prompt: Prompt, history: History) -> dict[str, Any]:
 
 def _placeholder(prompt: Prompt) -> str:
     """A mark for the input that stands nowhere in the prompt itself."""
-    written = [prompt.instruction, *(t for e in prompt.exemplars for t in (e.input, e.output))]
+    labels = (prompt.layout.input_label, prompt.layout.output_label)
+    written = [prompt.instruction, *labels, *(t for e in prompt.exemplars for t in (e.input, e.output))]
     placeholder, number = PLACEHOLDER, 1
     while any(placeholder in text for text in written):
         number += 1
@@ -168,10 +168,12 @@ def write(content: Mapping[str, Any], path: Path) -> None:
         ConfigError: the file cannot be written.
     """
     try:
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump(content, file, ensure_ascii=False, indent=2)
-            file.write("\n")
-        os.replace(name, path)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as scratch:
+            # The folder is the owner's alone, and so is the file made in it.
+            written = Path(scratch) / path.name
+            text = json.dumps(content, ensure_ascii=False, indent=2) + "\n"
+            written.write_text(text, encoding="utf-8")
+            written.chmod(0o600)
+            written.replace(path)
     except OSError as error:
         raise ConfigError(f"{path} cannot be written: {error.strerror}.") from error

@@ -24,9 +24,11 @@ def inspect(proposals: Sequence[Proposal], view: SearchView) -> tuple[list[Propo
     kept: list[Proposal] = []
     discarded: list[Discard] = []
     seen = {c.prompt.digest for c in view.history.candidates.values()}
+    known = {c.prompt.instruction for c in view.history.candidates.values()}
     dev = [plain for row in view.dev if len(plain := _plain(row.input)) >= LEAST_COPIED]
     for proposal in proposals:
-        reason = _fault(proposal, view, dev)
+        fresh = proposal.prompt.instruction not in known
+        reason = (_text_fault(proposal, dev) if fresh else None) or _fault(proposal, view)
         if reason is None and proposal.prompt.digest in seen:
             reason = "duplicate"
         if reason is None:
@@ -37,23 +39,26 @@ def inspect(proposals: Sequence[Proposal], view: SearchView) -> tuple[list[Propo
     return kept, discarded
 
 
-def _fault(proposal: Proposal, view: SearchView, dev: Sequence[str]) -> str | None:
-    """Why a proposal is not worth evaluating, or None."""
+def _fault(proposal: Proposal, view: SearchView) -> str | None:
+    """Why a prompt is not worth evaluating, whoever wrote its instruction; or None."""
+    if not proposal.prompt.instruction.strip() and not proposal.prompt.exemplars:
+        return "empty"
+    return None if view.fits(proposal.prompt) else "does not fit the context"
+
+
+def _text_fault(proposal: Proposal, dev: Sequence[str]) -> str | None:
+    """What is wrong with an instruction that was written just now, or None."""
     instruction = proposal.prompt.instruction
     if proposal.cut_off:
         return "cut off"
-    if not instruction.strip() and not proposal.prompt.exemplars:
+    if not instruction.strip():
         return "empty"
     if TEMPLATE.search(instruction):
         return "template text"
     if len(instruction) > MOST_CHARACTERS:
         return "too long"
     plain = _plain(instruction)
-    if any(row in plain for row in dev):
-        return "copied dev row"
-    if not view.fits(proposal.prompt):
-        return "does not fit the context"
-    return None
+    return "copied dev row" if any(row in plain for row in dev) else None
 
 
 def _plain(text: str) -> str:

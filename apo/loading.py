@@ -13,7 +13,7 @@ from apo.errors import ApoError, ConfigError, DataError, unknown
 from apo.prompt import Prompt
 from apo.scorers import SCORERS, Choice, last_number
 from apo.task import Decoding, Example, Scorer, Task, check_rows, split
-from apo.taskfile import Columns, TaskFile, check, label_text, parse
+from apo.taskfile import Columns, TaskFile, check, check_keys, label_text, parse
 
 MOST_LABELS = 20
 
@@ -28,12 +28,20 @@ def descriptions() -> dict[str, str]:
     found: dict[str, str] = {}
     for folder in plugins.folders("tasks"):
         for path in sorted(folder.glob("*.yaml")):
-            for name, settings in parse(path).items():
-                found.setdefault(name, str(settings.get("description", "")))
+            for name, text in _described(path).items():
+                found.setdefault(name, text)
         for path in sorted(folder.glob("*.py")):
             if not path.stem.startswith("_"):
                 found.setdefault(path.stem, _docstring(path))
     return dict(sorted(found.items()))
+
+
+def _described(path: Path) -> dict[str, str]:
+    """The tasks of a YAML file; a broken file is listed as such and hides no other."""
+    try:
+        return {name: str(settings.get("description", "")) for name, settings in parse(path).items()}
+    except ConfigError as error:
+        return {path.stem: f"(broken: {error})"}
 
 
 def _docstring(path: Path) -> str:
@@ -49,9 +57,10 @@ def _task_file(name: str) -> Path:
     """The file of a task by name: `bbh/snarks` is in `bbh.yaml`, whatever other files hold."""
     stem = name.partition("/")[0]
     for folder in plugins.folders("tasks"):
-        for path in (folder / f"{stem}.yaml", folder / f"{stem}.py"):
-            if path.is_file() and not stem.startswith("_"):
-                return path
+        if (folder / f"{stem}.yaml").is_file():
+            return folder / f"{stem}.yaml"
+        if (folder / f"{stem}.py").is_file() and not stem.startswith("_") and stem == name:
+            return folder / f"{stem}.py"
     raise unknown("task", name, task_names())
 
 
@@ -88,7 +97,8 @@ def load_task(
         raise unknown("task", name, variants)
     merged = {**variants[name], **(settings or {})}
     if sizes:
-        merged["splits"] = {**(merged.get("splits") or {}), **sizes}
+        own = merged.get("splits")
+        merged["splits"] = {**(own if isinstance(own, dict) else {}), **sizes}
     return assemble(name, check(name, merged), path.parent, data_dir)
 
 
@@ -138,8 +148,9 @@ def assemble(name: str, spec: TaskFile, folder: Path, data_dir: Path | None = No
     """A Task from checked settings; paths are relative to `folder`."""
     if data_dir is not None and spec.data.path is None:
         # Local copies of public data carry the plain columns, whatever the hub calls them.
-        spec = msgspec.structs.replace(spec, columns=Columns(references="references"), target_pattern=None)
         rows, test_rows = _read_copy(data_dir / (spec.data.local or name))
+        references = "references" if "references" in rows[0] else None
+        spec = msgspec.structs.replace(spec, columns=Columns(references=references), target_pattern=None)
     else:
         rows, test_rows = _read(name, spec, folder)
     examples = _examples(rows, spec, "row")
@@ -184,7 +195,7 @@ def _read(name: str, spec: TaskFile, folder: Path) -> tuple[list[Row], list[Row]
 
 def _examples(rows: list[Row], spec: TaskFile, kind: str) -> list[Example]:
     # Ids of the data are kept where they tell rows apart.
-    ids = [str(row.get("id") or "") for row in rows]
+    ids = ["" if row.get("id") is None else str(row["id"]) for row in rows]
     if not all(ids) or len(set(ids)) < len(ids):
         ids = [f"{kind.replace(' ', '-')}-{number}" for number in range(1, len(rows) + 1)]
     return [
@@ -208,9 +219,19 @@ def _example(where: str, id_: str, row: Row, spec: TaskFile) -> Example:
             f"{where.capitalize()}: the target {target!r} is not among the labels "
             f"({', '.join(labels)}). Correct the row or the labels."
         )
-    references = row.get(columns.references) if columns.references else None
-    accepted = tuple(label_text(r).strip() for r in references or ())
+    accepted = _references(row, columns.references)
     return Example(id_, text, target, accepted)
+
+
+def _references(row: Row, column: str | None) -> tuple[str, ...]:
+    """All accepted answers of a row: a list, or a single one."""
+    if column is None:
+        return ()
+    if column not in row:
+        raise unknown("column", column, row)
+    value = row[column]
+    several = value if isinstance(value, list) else [value]
+    return tuple(label_text(r).strip() for r in several if r is not None and label_text(r).strip())
 
 
 def _cell(row: Row, column: str, where: str) -> str:
@@ -259,6 +280,7 @@ def _scorer(spec: TaskFile, examples: list[Example], labels: tuple[str, ...]) ->
         raise unknown("scorer", name, SCORERS)
     if name == "choice" and "labels" not in options:
         options = {**options, "labels": labels or tuple(sorted({e.target for e in examples}))}
+    check_keys(f"option of the scorer {name}", options, SCORERS[name])
     try:
         return msgspec.convert(options, SCORERS[name])
     except msgspec.ValidationError as error:

@@ -123,5 +123,5 @@ def _construct(cls: type[Any], name: str, options: dict[str, str]) -> Any:
             raise ConfigError(f"{name}: option {key}={value!r} does not fit: {error}.") from error
     try:
         return cls(**values)
-    except ValueError as error:  # raised by a component's own __post_init__ check
+    except (TypeError, ValueError) as error:  # an option is missing, or its __post_init__ refuses it
         raise ConfigError(f"{name}: {error}") from error

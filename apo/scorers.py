@@ -16,7 +16,7 @@ from apo.task import Example, Score, Scorer
 # Punctuation, except what stands between two digits (1.5, 10:30) or makes a number negative.
 _PUNCTUATION = re.compile(r"(?<!\d)(?!(?<!\w)-\d)[^\w\s]|[^\w\s](?!\d)")
 _HYPHEN = re.compile(r"(?<=[^\W\d])-(?=[^\W\d])")
-_NUMBER = re.compile(r"(?:(?<!\w)-)?(?:\d+(?:\.\d+)?|\.\d+)")
+_NUMBER = re.compile(r"(?:(?<!\w)-)?(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][+-]?\d{1,3}(?!\d))?")
 MOST_DIGITS = 300
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 
@@ -85,8 +85,11 @@ class Choice:
         return found.pop() if len(found) == 1 else None
 
     def _canonical(self, text: str) -> str | None:
-        said = normalise(text)
-        return next((label for label in self.labels if normalise(label) == said), None)
+        plain, said = text.strip().casefold(), normalise(text)
+        # "C" and "C++" read alike without their punctuation, so the plain text comes first.
+        same = [label for label in self.labels if label.casefold() == plain]
+        alike = same or [label for label in self.labels if normalise(label) == said]
+        return alike[0] if len(alike) == 1 else None
 
 
 def _label_pattern(label: str) -> re.Pattern[str]:
@@ -105,6 +108,11 @@ class Numeric:
     """The last number of the output equals a reference's, within `tolerance` (absolute)."""
 
     tolerance: float = 1e-6
+
+    def __post_init__(self) -> None:
+        """Check the options."""
+        if not 0 <= self.tolerance < float("inf"):
+            raise ValueError(f"tolerance must be at least 0, not {self.tolerance}")
 
     def __call__(self, output: str, example: Example) -> Score:
         """1 or 0; an output without a number is a format failure."""
@@ -147,7 +155,7 @@ class F1:
         said = Counter(normalise(answer or "").split())
 
         def value(gold: str) -> float:
-            wanted = Counter(normalise(gold).split())
+            wanted = Counter(normalise(first_line(gold)).split())
             common = (said & wanted).total()
             return 2 * common / (said.total() + wanted.total()) if common else 0.0
 

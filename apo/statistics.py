@@ -7,6 +7,8 @@ from statistics import NormalDist
 
 Z = NormalDist().inv_cdf(0.975)
 RESAMPLES = 2000
+LEAST_ROWS = 10
+"""Rows below which resampling them says too little."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,17 +25,21 @@ EMPTY = Interval(0.0, 0.0, 0.0, 0)
 
 
 def mean_interval(values: Sequence[float]) -> Interval:
-    """The mean of scores in [0, 1]: Wilson's interval if all are 0 or 1, else bootstrap percentiles."""
+    """The mean of scores in [0, 1] with its interval, whatever their order.
+
+    Wilson's interval if all scores are 0 or 1, and also for few graded ones, where it is too wide
+    rather than too narrow (no variable in [0, 1] varies more); else bootstrap percentiles.
+    """
     if not values:
         return EMPTY
-    if all(v in (0.0, 1.0) for v in values):
-        return wilson(sum(values), len(values))
-    return bootstrap(values)
+    if len(values) < LEAST_ROWS or all(v in (0.0, 1.0) for v in values):
+        return wilson(math.fsum(values), len(values))
+    return bootstrap(sorted(values))
 
 
 def wilson(successes: float, n: int) -> Interval:
     """Wilson's score interval for a share (Wilson 1927); n at least 1."""
-    p = successes / n
+    p = min(1.0, successes / n)
     centre = (p + Z * Z / (2 * n)) / (1 + Z * Z / n)
     half = Z / (1 + Z * Z / n) * math.sqrt(p * (1 - p) / n + Z * Z / (4 * n * n))
     return Interval(p, max(0.0, centre - half), min(1.0, centre + half), n)
@@ -47,15 +53,19 @@ def bootstrap(values: Sequence[float]) -> Interval:
     draws = np.random.default_rng(0).integers(0, len(rows), size=(RESAMPLES, len(rows)))
     means = rows[draws].mean(axis=1)  # shape: RESAMPLES
     low, high = np.quantile(means, (0.025, 0.975))
-    return Interval(float(rows.mean()), float(low), float(high), len(rows))
+    return Interval(math.fsum(values) / len(rows), float(low), float(high), len(rows))
 
 
 def paired_difference(ours: Mapping[str, float], theirs: Mapping[str, float]) -> Interval:
     """Ours minus theirs over the rows that both hold, with a bootstrap interval of the row differences.
 
-    Pairing removes the rows' own difficulty, so it is sharper than comparing two intervals.
+    Pairing removes the rows' own difficulty, so it is sharper than comparing two intervals. Fewer than
+    LEAST_ROWS rows tell nothing: the interval is the whole range from -1 to 1.
     """
     shared = sorted(ours.keys() & theirs.keys())
     if not shared:
         return EMPTY
-    return bootstrap([ours[row] - theirs[row] for row in shared])
+    differences = [ours[row] - theirs[row] for row in shared]
+    if len(shared) < LEAST_ROWS:
+        return Interval(math.fsum(differences) / len(shared), -1.0, 1.0, len(shared))
+    return bootstrap(differences)

@@ -5,6 +5,7 @@ A file describes one task, or a family: with `variants`, each entry is a task na
 """
 
 import re
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -79,7 +80,7 @@ def parse(path: Path) -> dict[str, dict[str, Any]]:
     variants = content.pop("variants", None)
     if variants is None:
         return {path.stem: content}
-    if not isinstance(variants, dict):
+    if not isinstance(variants, dict) or not all(isinstance(v, dict | None) for v in variants.values()):
         raise ConfigError(f"{path}: `variants` must map each name to its settings.")
     return {f"{path.stem}/{name}": {**content, **(settings or {})} for name, settings in variants.items()}
 
@@ -94,6 +95,8 @@ def check(name: str, settings: dict[str, Any]) -> TaskFile:
     for key in settings:
         if key not in known:
             raise unknown(f"setting of a task (in {name!r})", str(key), known)
+    for key, cls in (("splits", Sizes), ("layout", Layout)):
+        check_keys(f"{key} setting of a task (in {name!r})", settings.get(key), cls)
     labels = settings.get("labels")
     # YAML reads `yes` and `1` as other things than the text a model answers with.
     if isinstance(labels, list):
@@ -113,6 +116,18 @@ def check(name: str, settings: dict[str, Any]) -> TaskFile:
         if groups != 1:
             raise ConfigError(f"Task {name!r}: target_pattern needs one group, has {groups}.")
     return task
+
+
+def check_keys(kind: str, settings: object, cls: type[Any]) -> None:
+    """Refuse names that are no field of a dataclass.
+
+    Raises:
+        ConfigError: lists the fields.
+    """
+    known = [field.name for field in fields(cls)]
+    for key in settings if isinstance(settings, dict) else ():
+        if key not in known:
+            raise unknown(kind, str(key), known)
 
 
 def label_text(value: object) -> str:

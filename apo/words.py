@@ -1,5 +1,6 @@
 """Events and numbers in words, for people: the same on every screen and in plain lines."""
 
+import unicodedata
 from collections import Counter
 
 from apo import events
@@ -36,7 +37,7 @@ def duration(seconds: float) -> str:
 
 def count(number: int) -> str:
     """A count that is short whatever its size: `950`, `12.3k`, `4.1M`."""
-    if number >= 1_000_000:
+    if number >= 999_950:
         return f"{number / 1_000_000:.1f}M"
     return f"{number / 1000:.1f}k" if number >= 10_000 else str(number)
 
@@ -133,4 +134,9 @@ def verdict(history: History) -> str | None:
 
 def printable(text: str) -> str:
     """Text from models and data without control characters, so a terminal cannot be steered by it."""
-    return "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text)
+    return "".join(
+        c
+        if c.isprintable() or c in "\n\t" or unicodedata.category(c) == "Zs"
+        else "\N{REPLACEMENT CHARACTER}"
+        for c in text
+    )

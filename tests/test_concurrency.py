@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apo.backends.concurrency import GROWTH, Concurrency
+from apo.backends.concurrency import GROWTH, REST, Concurrency
 
 
 class Server:
@@ -92,15 +92,24 @@ def test_same_instant() -> None:
 def test_refused(start: int, expected: int) -> None:
     """A refusal halves the limit, down to one."""
     concurrency = Concurrency(start)
-    concurrency.refused()
+    concurrency.refused(0.0)
 
     assert expected == concurrency.limit
+
+
+def test_refused_together() -> None:
+    """A burst of refusals counts once; one after a rest counts again."""
+    concurrency = Concurrency(32)
+    for now in (0.0, 0.1, REST - 0.1, REST + 0.1):
+        concurrency.refused(now)
+
+    assert concurrency.limit == 8
 
 
 def test_refused_for_good() -> None:
     """After a refusal the limit does not climb again."""
     concurrency = Concurrency(4, 64)
-    concurrency.refused()
+    concurrency.refused(0.0)
     Server(concurrency).answer(200, 1000)
 
     assert concurrency.limit == 2
@@ -117,6 +126,6 @@ def test_bounds(happenings: list[tuple[int, float, bool, bool]], start: int) -> 
     for count, rate, backlog, refused in happenings:
         server.answer(count, rate, backlog)
         if refused:
-            concurrency.refused()
+            concurrency.refused(server.now)
 
         assert 1 <= concurrency.limit <= 64

@@ -149,15 +149,27 @@ def test_quoted_cells(tmp_path: Path, cell: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "value",
-    [7, 0.5, True, None, ["a", "b"], "007", "NA", "\N{ROCKET}\n\x00"],
-    ids=["int", "float", "bool", "null", "list", "digits", "na", "hostile"],
+    ("value", "expected"),
+    [
+        (7, "7"),
+        (10**30, str(10**30)),
+        (0.5, "0.5"),
+        (True, "True"),
+        (None, None),
+        (["a", 2], ["a", "2"]),
+        ("007", "007"),
+        ("NA", "NA"),
+        ("2020-01-02", "2020-01-02"),
+        ("2020-01-02T10:00:00", "2020-01-02T10:00:00"),
+        ("\N{ROCKET}\n\x00", "\N{ROCKET}\n\x00"),
+    ],
+    ids=["int", "big", "float", "bool", "null", "list", "digits", "na", "date", "time", "hostile"],
 )
-def test_json_values_kept(tmp_path: Path, value: Any) -> None:
-    """JSON values keep their types."""
-    row = {"input": "a cat", "target": value}
+def test_json_values_as_written(tmp_path: Path, value: Any, expected: Any) -> None:
+    """JSON values become text as written; missing ones and lists stay what they are."""
+    row, read = {"input": "a cat", "target": value}, {"input": "a cat", "target": expected}
 
-    assert [row, row] == read_file(written(tmp_path, "rows.jsonl", lines(row, row)))
+    assert [read, read] == read_file(written(tmp_path, "rows.jsonl", lines(row, row)))
 
 
 def test_json_missing_keys(tmp_path: Path) -> None:
@@ -243,7 +255,7 @@ def test_no_rows(tmp_path: Path, name: str, content: str) -> None:
 )
 def test_not_utf8(tmp_path: Path, name: str, content: bytes) -> None:
     """Bytes that are not UTF-8 are refused, never guessed."""
-    with pytest.raises(DataError, match=f"^{name} is not UTF-8: byte 0x(e9|ff)"):
+    with pytest.raises(DataError, match=f"^{name} is not UTF-8: it holds the byte 0x(e9|ff)"):
         read_file(written(tmp_path, name, content))
 
 

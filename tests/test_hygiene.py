@@ -97,8 +97,8 @@ def test_empty(toy_task: Task, text: str) -> None:
 
 
 def test_exemplars_alone(toy_task: Task) -> None:
-    """Exemplars without an instruction are a prompt."""
-    assert [] == reasons(toy_task, Proposal(Prompt("", (Exemplar("ball", "red"),))))
+    """An instruction that a proposer left empty is discarded, exemplars or not."""
+    assert ["empty"] == reasons(toy_task, Proposal(Prompt("", (Exemplar("ball", "red"),))))
 
 
 def test_cut_off(toy_task: Task) -> None:

@@ -133,8 +133,8 @@ FAILURES: list[tuple[str, Reply, str, str]] = [
     ("500", Reply(500, error("engine died")), "server", "engine died"),
     ("502-html", Reply(502, "<html><body>Bad gateway</body></html>", "text/html"), "server", "502"),
     ("503-empty", Reply(503, "", "text/plain"), "server", "503"),
-    ("empty-choices", Reply(200, {**said(), "choices": []}), "server", "no choice"),
-    ("no-choices", Reply(200, {}), "server", "no choice"),
+    ("empty-choices", Reply(200, {**said(), "choices": []}), "server", "the reply is not"),
+    ("no-choices", Reply(200, {}), "server", "the reply is not"),
     ("filter", Reply(200, said("re", "content_filter")), "refusal", "content filter"),
 ]
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apo.statistics import EMPTY, bootstrap, mean_interval, paired_difference, wilson
+from apo.statistics import EMPTY, LEAST_ROWS, bootstrap, mean_interval, paired_difference, wilson
 
 zero_or_one = st.sampled_from([0.0, 1.0])
 share = st.floats(0, 1)
@@ -73,11 +73,12 @@ def test_no_values() -> None:
 
 @given(st.lists(share, min_size=1, max_size=40))
 def test_graded(values: list[float]) -> None:
-    """Graded scores get an interval around their mean, inside the values, the same each time."""
+    """Graded scores get an interval around their mean, the same in any order and never of width 0."""
     interval = mean_interval([*values, 0.5])
 
-    assert mean_interval([*values, 0.5]) == interval
-    assert min(*values, 0.5) - 1e-9 <= interval.low <= interval.high <= max(*values, 0.5) + 1e-9
+    assert mean_interval([0.5, *reversed(values)]) == interval
+    assert 0 <= interval.low <= interval.mean <= interval.high <= 1
+    assert interval.low < interval.high or len(values) >= LEAST_ROWS - 1
     assert interval.mean == pytest.approx(sum(values, 0.5) / (len(values) + 1))
     assert interval.n == len(values) + 1
 

@@ -4,10 +4,12 @@ A server's best concurrency depends on the model, the machine and the prompts, s
 climbing: double while a level answers faster than the one before, settle on the last that paid.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 GROWTH = 1.05
 """A level must beat the one before by this factor to be worth its doubling."""
+REST = 5.0
+"""Seconds in which a burst of refusals counts as one."""
 
 
 @dataclass
@@ -19,7 +21,8 @@ class Concurrency:
     _settled: bool = False
     _best_rate: float = 0.0
     _window_start: float | None = None
-    _window_count: int = field(default=0)
+    _window_count: int = 0
+    _rest_until: float = float("-inf")
 
     def finished(self, now: float, backlog: bool) -> None:
         """One answer arrived at `now` (seconds); `backlog` says whether more requests wait.
@@ -49,8 +52,14 @@ class Concurrency:
         self.limit = min(self.limit * 2, self.most)
         self._settled = self.limit == self.most
 
-    def refused(self) -> None:
-        """The server asked for fewer requests (HTTP 429): halve and stay below."""
+    def refused(self, now: float) -> None:
+        """The server asked for fewer requests (HTTP 429) at `now`: halve and stay below.
+
+        Those that were under way together are refused together, which counts once.
+        """
+        if now < self._rest_until:
+            return
+        self._rest_until = now + REST
         self.limit = max(1, self.limit // 2)
         self.most = max(1, self.limit)
         self._settled = True

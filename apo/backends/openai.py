@@ -105,10 +105,11 @@ class OpenAI:
         began = time.monotonic()
         try:
             reply = await self._ask(request)
-        except openai.OpenAIError as error:
+        except (openai.OpenAIError, ValueError) as error:
+            # A ValueError: the reply is no JSON, or the request no UTF-8.
             failure = classify(error, secret=self._key)
             if failure.kind == "rate_limit":
-                self.concurrency.refused()
+                self.concurrency.refused(time.monotonic())
             return Completion("", Usage(seconds=time.monotonic() - began), failure=failure)
         return _read(reply, time.monotonic() - began)
 
@@ -133,36 +134,48 @@ class OpenAI:
 
 
 def _read(reply: Any, seconds: float) -> Completion:
-    usage = reply.usage
-    counted = Usage(usage.prompt_tokens if usage else 0, usage.completion_tokens if usage else 0, seconds)
-    if not reply.choices:
-        return Completion("", counted, failure=Failure("server", "the reply holds no choice"))
-    choice = reply.choices[0]
-    if choice.finish_reason == "content_filter":
+    """The completion in a reply; a reply of another shape is a failure of the server."""
+    try:
+        usage, choice = reply.usage, reply.choices[0]
+        counted = Usage(*_tokens(usage), seconds)
+        cut_off = choice.finish_reason == "length"
+        refused = choice.finish_reason == "content_filter"
+        text = choice.text if hasattr(choice, "text") else choice.message.content
+        # Half a surrogate pair cannot be written as UTF-8, so it would break the journal.
+        whole = (text or "").encode("utf-8", "replace").decode("utf-8")
+    except (AttributeError, IndexError, TypeError) as error:
+        failure = Failure("server", f"the reply is not that of an OpenAI-compatible server: {error}")
+        return Completion("", Usage(seconds=seconds), failure=failure)
+    if refused:
         return Completion("", counted, failure=Failure("refusal", "stopped by a content filter"))
-    text = choice.text if hasattr(choice, "text") else choice.message.content
-    # Half a surrogate pair cannot be written as UTF-8, so it would break the journal.
-    whole = (text or "").encode("utf-8", "replace").decode("utf-8")
-    return Completion(whole, counted, cut_off=choice.finish_reason == "length")
+    return Completion(whole, counted, cut_off=cut_off)
 
 
-def classify(error: openai.OpenAIError, secret: str = "") -> Failure:
+def _tokens(usage: Any) -> tuple[int, int]:
+    """Prompt and completion tokens; 0 where a server does not count them."""
+    return (usage.prompt_tokens or 0, usage.completion_tokens or 0) if usage else (0, 0)
+
+
+def classify(error: Exception, secret: str = "") -> Failure:
     """What kind of failure an error of the client is; a server may repeat the key, we do not."""
     message = str(error).splitlines()[0][:500] if str(error) else type(error).__name__
     if secret:
         message = message.replace(secret, "***")
-    kinds: tuple[tuple[type[openai.OpenAIError], FailureKind], ...] = (
+    kinds: tuple[tuple[type[Exception], FailureKind], ...] = (
         (openai.APITimeoutError, "timeout"),
         (openai.APIConnectionError, "connection"),
         (openai.RateLimitError, "rate_limit"),
         (openai.AuthenticationError, "authentication"),
         (openai.PermissionDeniedError, "authentication"),
         (openai.InternalServerError, "server"),
+        (UnicodeEncodeError, "request"),
     )
     for cls, kind in kinds:
         if isinstance(error, cls):
             return Failure(kind, message)
-    if isinstance(error, openai.BadRequestError) and "context length" in message:
+    if isinstance(error, openai.BadRequestError) and (
+        "context length" in message or error.code == "context_length_exceeded"
+    ):
         return Failure("context", message)
     if isinstance(error, openai.APIStatusError):
         return Failure("request", message)
