@@ -1,10 +1,15 @@
 """Fixtures that several test files use."""
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from apo.task import Task
 from tests.helpers import FrozenClock
 from tests.helpers import toy_task as make_toy_task
+
+# Examples are not timed: the machine may be busy with anything, a model server included.
+settings.register_profile("apo", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("apo")
 
 
 @pytest.fixture

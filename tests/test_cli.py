@@ -92,7 +92,7 @@ class Scene:
 def call(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
     """Run the installed program in a folder."""
     return subprocess.run(
-        [APO, *command], cwd=folder, capture_output=True, text=True, timeout=60, check=False
+        [APO, *command], cwd=folder, capture_output=True, text=True, timeout=180, check=False
     )
 
 

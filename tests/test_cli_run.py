@@ -47,7 +47,7 @@ def command(server: FakeServer, *more: str) -> list[str]:
 def call(folder: Path, line: list[str]) -> subprocess.CompletedProcess[str]:
     """Run a command in a folder to its end."""
     return subprocess.run(
-        line, cwd=folder, env=environment(), capture_output=True, text=True, timeout=60, check=False
+        line, cwd=folder, env=environment(), capture_output=True, text=True, timeout=180, check=False
     )
 
 
@@ -233,7 +233,7 @@ def test_interrupted(tmp_path: Path, number: signal.Signals) -> None:
         while not list(tmp_path.glob("results/*/best.json")) and process.poll() is None:
             time.sleep(0.05)
         process.send_signal(number)
-        out, told = process.communicate(timeout=20)
+        out, told = process.communicate(timeout=60)
     (run,) = list_runs(tmp_path / "results")
 
     assert (130, "") == (process.returncode, out)

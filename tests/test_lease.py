@@ -84,7 +84,7 @@ def test_killed(tmp_path: Path, number: signal.Signals) -> None:
     with user(path) as process:
         before = unused(path)
         process.send_signal(number)
-        process.wait(timeout=10)
+        process.wait(timeout=60)
 
     assert (False, True) == (before, unused(path))
 
@@ -94,7 +94,7 @@ def test_survivor_keeps(tmp_path: Path) -> None:
     path = tmp_path / "lease"
     with user(path) as first, user(path):
         first.kill()
-        first.wait(timeout=10)
+        first.wait(timeout=60)
 
         assert not unused(path)
     assert unused(path)

@@ -60,26 +60,29 @@ class Reflection:
 
 def _criticise(view: SearchView, instruction: str, failed: Sequence[Failed]) -> tuple[Message, ...]:
     return chat(
-        "A language model was given this instruction:",
-        instruction or "(no instruction)",
-        about(view.description),
-        "It answered these inputs wrongly:",
-        _cases(failed),
+        *_errors(view, instruction, failed),
         "Give one reason why the instruction led to these errors, in two or three sentences.",
     )
 
 
 def _edit(view: SearchView, instruction: str, failed: Sequence[Failed], reason: str) -> tuple[Message, ...]:
     return chat(
+        *_errors(view, instruction, failed),
+        "What is wrong with the instruction:",
+        reason,
+        "Write a better instruction that avoids this. State general rules; do not repeat the inputs.",
+        ANSWER_ONLY,
+    )
+
+
+def _errors(view: SearchView, instruction: str, failed: Sequence[Failed]) -> tuple[str, ...]:
+    """The paragraphs that both requests begin with."""
+    return (
         "A language model was given this instruction:",
         instruction or "(no instruction)",
         about(view.description),
         "It answered these inputs wrongly:",
         _cases(failed),
-        "What is wrong with the instruction:",
-        reason,
-        "Write a better instruction that avoids this. State general rules; do not repeat the inputs.",
-        ANSWER_ONLY,
     )
 
 

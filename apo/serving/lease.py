@@ -14,35 +14,37 @@ from pathlib import Path
 @contextmanager
 def hold(path: Path) -> Iterator[None]:
     """Be a user of the server for the length of the block; waits while it is being stopped."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
+    with _opened(path) as descriptor:
         fcntl.flock(descriptor, fcntl.LOCK_SH)
         yield
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager
 def alone(path: Path) -> Iterator[None]:
     """Be the only process in the block; waits for the others."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
+    with _opened(path) as descriptor:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager
 def if_unused(path: Path) -> Iterator[bool]:
     """Whether nobody holds the lease; if so, nobody can take it for the length of the block."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
+    with _opened(path) as descriptor:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            yield False
+            unused = False
         else:
-            yield True
+            unused = True
+        yield unused
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    """A descriptor of the file, readable by its owner alone; closing it gives its locks back."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        yield descriptor
     finally:
         os.close(descriptor)
