@@ -1,0 +1,58 @@
+"""The README's commands exist with the options that it gives them."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import typer.main
+
+from apo import taskfile
+from apo.cli import app
+
+README = Path(__file__).parent.parent / "README.md"
+TEXT = README.read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL)
+COMMANDS = [
+    line.partition(" #")[0].strip()
+    for block in BLOCKS
+    for line in block.splitlines()
+    if line.startswith("apo ")
+]
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_command_is_understood(line: str) -> None:
+    """The command line takes each command of the README as it is written there."""
+    group = typer.main.get_command(app)
+    name, *arguments = shlex.split(line)[1:]
+    command = group.get_command(group.make_context("apo", [name, *arguments]), name)  # type: ignore[attr-defined]
+
+    assert command is not None
+    assert command.make_context(name, list(arguments)) is not None
+
+
+def test_make_targets_exist() -> None:
+    """Each `make` target that the README names is one."""
+    makefile = (README.parent / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"`?\bmake (?:\w+=\S+ )?([a-z]+)", TEXT))
+
+    assert {"demo", "test", "bench"} <= targets
+    assert targets <= set(re.findall(r"^(\w+):", makefile, re.MULTILINE))
+
+
+def test_task_file_is_valid(tmp_path: Path) -> None:
+    """The YAML task of the README passes the check of task files."""
+    (block,) = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)
+    (tmp_path / "reviews.yaml").write_text(block, encoding="utf-8")
+    settings = taskfile.parse(tmp_path / "reviews.yaml")
+
+    assert "choice" == taskfile.check("reviews", settings["reviews"]).scorer
+
+
+def test_every_command_is_in_the_readme() -> None:
+    """No command is left for users to find by chance."""
+    shown = {line.split()[1] for line in COMMANDS}
+
+    assert {"run", "list", "show", "export", "serve"} <= shown
+    assert "`apo tasks`" in TEXT
