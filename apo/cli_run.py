@@ -112,8 +112,8 @@ def _load(
 
     if (task is None) == (data is None):
         raise ConfigError(
-            "Give either a task (apo tasks lists them) or a data file with --data, "
-            f"not {'both' if task else 'neither'}."
+            "Give either a task (apo tasks lists them) or a data file with --data; "
+            f"{'both were' if task else 'neither was'} given."
         )
     if data is not None:
         return data_task(data, *columns, settings, sizes)

@@ -75,8 +75,8 @@ MISTAKES = {
     "not_utf8": (f"run --data latin.jsonl {COLUMNS}", "latin.jsonl is not UTF-8"),
     "too_large_split": (f"run --data good.csv {COLUMNS} --dev 99", "The dev split must have between 1 and"),
     "small_budget": ("run parity.py --calls 29", "A budget of 29 calls is too small"),
-    "both": ("run parity.py --data good.csv", "not both."),
-    "neither": ("run", "not neither."),
+    "both": ("run parity.py --data good.csv", "both were given."),
+    "neither": ("run", "neither was given."),
 }
 """Command and a part of the message that it gets."""
 
