@@ -6,7 +6,7 @@ import pytest
 
 from apo.data import read_file
 from apo.errors import DataError
-from tests.test_data import CAT, CSV, lines, table, written
+from tests.test_data import CAT, CSV, CUP, lines, table, written
 
 
 @pytest.mark.parametrize(
