@@ -18,7 +18,7 @@ from apo.history import History, Step, scored
 from apo.hygiene import inspect
 from apo.metering import MeteredModel
 from apo.moves import propose
-from apo.schedulers import Scheduler
+from apo.schedulers import Plan, Scheduler
 from apo.seeding import rng
 from apo.statistics import mean_interval, paired_difference
 from apo.store import Store
@@ -196,7 +196,7 @@ class Engine:
         while True:
             self._forecast_once()
             self._drop_unfit(cohort)
-            plan = self.scheduler.plan(cohort, self.history, self._allowance(step))
+            plan = self._plan(cohort, self._allowance(step))
             for candidate, reason in plan.pruned:
                 self._emit(events.CandidatePruned(candidate=candidate, reason=reason))
             for candidate, upto in plan.promoted:
@@ -205,6 +205,17 @@ class Engine:
             if not plan.assignments:
                 return
             self._ask([(self.history.candidates[c], rows[row]) for c, row in plan.assignments])
+
+    def _plan(self, cohort: Sequence[str], allowance: int) -> Plan:
+        """What the scheduler says, if it keeps to its contract: a broken one must not spend."""
+        plan = self.scheduler.plan(cohort, self.history, allowance)
+        again = [(c, row) for c, row in plan.assignments if row in self.history.evaluations(c)]
+        if again or len(plan.assignments) > allowance:
+            raise RunError(
+                f"The scheduler {self.history.spec.scheduler!r} asks for {len(plan.assignments)} rows where "
+                f"{allowance} calls are left, {len(again)} of them a second time."
+            )
+        return plan
 
     def _ask(self, pairs: Sequence[Pair], sealed: bool = False) -> None:
         """Evaluate pairs, each chunk into the journal as it comes."""

@@ -1,6 +1,7 @@
 """What ends a run, what may win it, and what a broken part or row costs."""
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,12 @@ from apo.backends.scripted import as_text
 from apo.budget import Budget
 from apo.candidate import Failure
 from apo.errors import ConfigError, DataError, RunError
+from apo.forecasting import least_calls
+from apo.history import History
+from apo.schedulers import Plan, Scheduler, untried
 from apo.task import check_rows
 from tests.helpers import run_engine, skilled, toy_spec, toy_task
+from tests.test_engine import Run
 
 TASK = toy_task()
 
@@ -107,6 +112,38 @@ def test_broken_component_is_named_with_its_place(tmp_path: Path, monkeypatch: p
 
     with pytest.raises(RunError, match=r"broken_one.*KeyError.*line 6"):
         run_engine(TASK, spec, skilled(TASK))
+
+
+@dataclass(frozen=True)
+class Again:
+    """A scheduler that asks for the first row for ever."""
+
+    def plan(self, cohort: Sequence[str], history: History, allowance: int) -> Plan:
+        """The same pair each time."""
+        return Plan(((cohort[0], history.dev[0].id),))
+
+
+@dataclass(frozen=True)
+class Greedy:
+    """A scheduler that takes every row, whatever is left."""
+
+    def plan(self, cohort: Sequence[str], history: History, allowance: int) -> Plan:
+        """All rows of all candidates."""
+        return Plan(tuple(pair for c in cohort for pair in untried(c, history, len(history.dev))))
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "told"), [(Again(), "1 of them a second time"), (Greedy(), "calls are")]
+)
+def test_scheduler_that_breaks_its_contract_spends_nothing(scheduler: Scheduler, told: str) -> None:
+    """Rows asked twice, or more rows than are left, end the run before they are asked."""
+    made = Run(TASK, toy_spec(budget=Budget(calls=least_calls(TASK) + 45)), skilled(TASK))
+    engine = made.engine()
+    engine.scheduler = scheduler
+
+    with pytest.raises(RunError, match=told):
+        engine.run()
+    assert len(made.asked) <= least_calls(TASK) + 45
 
 
 def test_repeated_ids_are_refused() -> None:
