@@ -51,13 +51,21 @@ def markdown(history: History, name: str) -> str:
 
 def _headroom(history: History) -> str:
     """No exemplars, random exemplars, best so far: what there is to gain, and from what."""
-    arms = [("no exemplars (seed)", "c0")]
-    arms += [("random exemplars", c.id) for c in history.candidates.values() if c.origin == "uniform"][:1]
-    best = history.best()
-    if best is not None:
-        arms.append(("best", best.id))
-    rows = [(name, c, words.percent(mean_interval(list(history.scores(c).values())))) for name, c in arms]
-    return _table(("prompt", "id", "dev score"), rows)
+    best, tested = history.best(), history.tested
+    plain = [c.id for c in history.candidates.values() if c.origin == "uniform"]
+    arms = [("no exemplars (seed)", "c0"), *(("random exemplars", c) for c in plain[:1])]
+    arms += [("best", best.id)] if best is not None else []
+    sealed = {} if tested is None else {tested.candidate: tested.score, "c0": tested.seed}
+    rows = [
+        (
+            name,
+            c,
+            words.percent(mean_interval(list(history.scores(c).values()))),
+            words.percent(sealed[c]) if c in sealed else "",
+        )
+        for name, c in arms
+    ]
+    return _table(("prompt", "id", "dev score", "sealed test"), rows)
 
 
 def _board(rows: Sequence[Row]) -> str:
