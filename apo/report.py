@@ -117,7 +117,9 @@ def _spent(history: History) -> str:
 
 
 def _prompt(history: History) -> str:
-    rendered = render(chosen(history).prompt, PLACEHOLDER)
+    scored = any(map(history.scores, history.candidates))
+    prompt = chosen(history).prompt if scored else history.task.seed
+    rendered = render(prompt, PLACEHOLDER)
     if isinstance(rendered, str):
         text = rendered
     else:
