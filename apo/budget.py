@@ -38,7 +38,7 @@ class Spend:
 def used(budget: Budget, spend: Spend, seconds: float) -> float:
     """The used share of the limit that is nearest to its end; 0 where nothing is limited.
 
-    Above 1 only by what one answer overran a token or time limit.
+    Above 1 only for tokens and time, by what the last rung took, since a call's cost is known afterwards.
     """
     pairs = (
         (spend.calls, budget.calls),

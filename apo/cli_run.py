@@ -2,7 +2,6 @@
 
 import json
 import sys
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,9 +12,6 @@ from apo import cli_options as opt
 from apo.errors import ConfigError
 
 if TYPE_CHECKING:
-    from apo.engine import Observer
-    from apo.events import Record
-    from apo.history import History
     from apo.serving.command import Options
     from apo.spec import RunSpec
     from apo.task import Task
@@ -141,8 +137,8 @@ def _execute(spec: "RunSpec", task: "Task", options: "Options", results: Path | 
             else:
                 folder = create(results, task.name)
                 with at_safe_points() as check:
-                    observe = _then(shown.observe, check)
-                    runner.start(spec, task, connection, folder, observe)
+                    # After an event is shown it is in the journal, so there a run may stop.
+                    runner.start(spec, task, connection, folder, shown.observe, lambda *_: check())
     except KeyboardInterrupt:
         kept = f"what was answered is kept in {folder.path}" if folder else "before the run began"
         print(f"apo: interrupted; {kept}.", file=sys.stderr)
@@ -154,13 +150,3 @@ def _execute(spec: "RunSpec", task: "Task", options: "Options", results: Path | 
     else:
         tables.leaderboard(folder.history())
         print(f"The best prompt: {folder.best}")
-
-
-def _then(observe: "Observer", check: Callable[[], None]) -> "Observer":
-    """Show an event, and stop after it if that was asked for: by then it is in the journal."""
-
-    def both(history: "History", record: "Record") -> None:
-        observe(history, record)
-        check()
-
-    return both

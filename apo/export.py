@@ -40,13 +40,10 @@ def chosen(history: History, candidate: str | None = None) -> Candidate:
         if candidate not in history.candidates:
             raise unknown("candidate", candidate, history.candidates)
         return history.candidates[candidate]
-    best = history.best()
-    if best is not None:
-        return best
-    scored = [c for c in history.candidates.values() if history.scores(c.id)]
-    if not scored:
+    leading = history.leading()
+    if leading is None:
         raise ConfigError("No candidate has a score yet, so there is no prompt to export.")
-    return min(scored, key=history.preference)
+    return leading
 
 
 def export(history: History, run: str, candidate: str | None = None) -> dict[str, Any]:

@@ -147,6 +147,11 @@ class History:
         full = [c for c in candidates if c not in self.pruned and self.scores(c) and self.is_full(c)]
         return min((self.candidates[c] for c in full), key=self._eligibility, default=None)
 
+    def leading(self) -> Candidate | None:
+        """The best candidate, or while none is complete the one with the best mean so far."""
+        scored = (c for c in self.candidates.values() if self.scores(c.id))
+        return self.best() or min(scored, key=self.preference, default=None)
+
     def _eligibility(self, candidate: Candidate) -> tuple[bool, tuple[float, int, int]]:
         missing = len(self.dev) - len(self.scores(candidate.id))
         return missing > MOST_MISSING * len(self.dev), self.preference(candidate)

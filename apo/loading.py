@@ -157,7 +157,7 @@ def assemble(name: str, spec: TaskFile, folder: Path, data_dir: Path | None = No
     test = None if test_rows is None else _examples(test_rows, spec, "test row")
     if spec.duplicates == "drop":
         test = None if test is None else _distinct(test, set())
-        examples = _distinct(examples, {_key(e) for e in test or ()})
+        examples = _distinct(examples, {e.plain_input for e in test or ()})
     train, dev, sealed = split(examples, spec.splits, test)
     check_rows(train, dev, sealed)
     labels = _labels(spec)
@@ -245,15 +245,11 @@ def _cell(row: Row, column: str, where: str) -> str:
     return text
 
 
-def _key(example: Example) -> str:
-    return " ".join(example.input.split())
-
-
 def _distinct(examples: list[Example], seen: set[str]) -> list[Example]:
     kept = []
     for example in examples:
-        if _key(example) not in seen:
-            seen.add(_key(example))
+        if example.plain_input not in seen:
+            seen.add(example.plain_input)
             kept.append(example)
     return kept
 

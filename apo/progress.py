@@ -62,7 +62,7 @@ class Quiet:
 
 
 class Lines(Quiet):
-    """A line for each thing that people want to know, and one a rung for the spend."""
+    """A line for each thing that people want to know."""
 
     def __init__(self) -> None:
         self._last = ""

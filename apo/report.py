@@ -5,7 +5,6 @@ from dataclasses import asdict
 
 from apo import words
 from apo.alternation import credit
-from apo.export import chosen
 from apo.history import History
 from apo.leaderboard import Row, rank
 from apo.prompt import PLACEHOLDER, render
@@ -117,9 +116,8 @@ def _spent(history: History) -> str:
 
 
 def _prompt(history: History) -> str:
-    scored = any(map(history.scores, history.candidates))
-    prompt = chosen(history).prompt if scored else history.task.seed
-    rendered = render(prompt, PLACEHOLDER)
+    leading = history.leading()
+    rendered = render(leading.prompt if leading else history.task.seed, PLACEHOLDER)
     if isinstance(rendered, str):
         text = rendered
     else:

@@ -15,7 +15,7 @@ from apo.engine import Engine, Observer
 from apo.errors import ConfigError, RunError
 from apo.evaluation import Evaluator
 from apo.export import export, write
-from apo.forecasting import least_calls
+from apo.forecasting import least_calls, test_calls
 from apo.history import History
 from apo.serving.command import Options
 from apo.serving.weights import Report
@@ -55,7 +55,7 @@ def check(spec: RunSpec, task: Task) -> None:
     if spec.budget.calls is not None and spec.budget.calls < least:
         raise ConfigError(
             f"A budget of {spec.budget.calls} calls is too small: the seed prompt takes "
-            f"{len(task.dev)} (dev) and the sealed test of seed and winner {2 * len(task.test)}, "
+            f"{len(task.dev)} (dev) and the sealed test of seed and winner {test_calls(task)}, "
             f"together {least}. Raise --calls, or make the dev and test splits smaller."
         )
 
@@ -76,8 +76,8 @@ def connected(spec: RunSpec, options: Options, report: Report) -> Iterator[Conne
         yield Connection(backend, proposal, server, log)
 
 
-def start(spec: RunSpec, task: Task, connection: Connection, folder: RunFolder, observer: Observer) -> None:
-    """Do a whole run in a new folder.
+def start(spec: RunSpec, task: Task, connection: Connection, folder: RunFolder, *observers: Observer) -> None:
+    """Do a whole run in a new folder; each event is shown to the observers once it is written.
 
     Raises:
         ConfigError: the folder cannot be written.
@@ -88,8 +88,7 @@ def start(spec: RunSpec, task: Task, connection: Connection, folder: RunFolder, 
     try:
         if connection.log is not None:
             folder.engine_log.symlink_to(connection.log)
-        keep = _both(_keep_best(folder), observer)
-        _engine(spec, task, connection, journal, keep).run()
+        _engine(spec, task, connection, journal, _each(_keep_best(folder), *observers)).run()
     finally:
         journal.close()
         os.close(lock)
@@ -97,7 +96,7 @@ def start(spec: RunSpec, task: Task, connection: Connection, folder: RunFolder, 
 
 def dry_run(spec: RunSpec, task: Task, connection: Connection) -> Forecast:
     """Evaluate the seed on its first rows and say what the run would use; keeps nothing."""
-    engine = _engine(spec, task, connection, MemoryStore(clock=time.time), lambda _h, _r: None)
+    engine = _engine(spec, task, connection, MemoryStore(clock=time.time), _each())
     engine.probe()
     if engine.history.forecast is None:
         raise RunError(f"The first rows got no answer, so there is no forecast. {engine.first_failure()}")
@@ -136,10 +135,10 @@ def card(task: Task) -> TaskCard:
     )
 
 
-def _both(first: Observer, second: Observer) -> Observer:
+def _each(*observers: Observer) -> Observer:
     def observe(history: History, record: events.Record) -> None:
-        first(history, record)
-        second(history, record)
+        for one in observers:
+            one(history, record)
 
     return observe
 
@@ -149,7 +148,7 @@ def _keep_best(folder: RunFolder) -> Observer:
     telling = (events.EvaluationsFinished, events.TestScored, events.RunFinished)
 
     def observe(history: History, record: events.Record) -> None:
-        if isinstance(record.event, telling) and any(map(history.scores, history.candidates)):
+        if isinstance(record.event, telling) and history.leading() is not None:
             write(export(history, folder.name), folder.best)
 
     return observe

@@ -27,6 +27,11 @@ class Example:
         """The answers that count as right, at least one."""
         return self.references or (self.target,)
 
+    @property
+    def plain_input(self) -> str:
+        """The input with runs of space as one; rows are the same where these are."""
+        return " ".join(self.input.split())
+
 
 @dataclass(frozen=True, slots=True)
 class Score:
@@ -174,7 +179,7 @@ def check_rows(*splits: Sequence[Example]) -> None:
     seen: dict[str, tuple[int, str]] = {}
     for number, rows in enumerate(splits):
         for row in rows:
-            key = " ".join(row.input.split())
+            key = row.plain_input
             before = seen.setdefault(key, (number, row.id))
             if before[0] != number:
                 raise DataError(
