@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from apo.candidate import Side
 from apo.history import History
+from apo.orders import HUMAN, PROMOTED
 from apo.spec import RunSpec
 
 PRIOR_GAIN, PRIOR_CALLS = 0.05, 100.0
@@ -27,7 +28,8 @@ OPENING_SIZE = 8
 class Move:
     """One side moved by one component, `name:options`."""
 
-    side: Side
+    side: Side | None
+    """None: what people asked for."""
     component: str
     width: int
     """How many candidates to try."""
@@ -38,8 +40,12 @@ WIDTHS: dict[Side, int] = {"layout": 12, "exemplars": 16, "instruction": 8}
 
 
 def next_move(history: History) -> Move | None:
-    """The next move; None if there is nothing left to try."""
-    spec = history.spec
+    """The next move; None if there is nothing left to try. What people asked for goes first."""
+    spec, orders = history.spec, history.orders
+    if orders.added:
+        return Move(None, HUMAN, len(orders.added))
+    if orders.promoted:
+        return Move(None, PROMOTED, 0)
     played = [step for step in history.steps if step.side is not None]
     arms = [arm for arm in _arms(spec) if not _exhausted(history, arm[1])]
     if not arms:

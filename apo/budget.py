@@ -25,6 +25,9 @@ class Spend:
     calls: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    cached: int = 0
+    """Of the calls, those that the cache answered. They count like the others, so that a run does the
+    same whatever the cache holds."""
 
     def __add__(self, other: "Spend") -> "Spend":
         """Both together."""
@@ -32,6 +35,7 @@ class Spend:
             self.calls + other.calls,
             self.prompt_tokens + other.prompt_tokens,
             self.completion_tokens + other.completion_tokens,
+            self.cached + other.cached,
         )
 
 

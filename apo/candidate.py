@@ -18,8 +18,10 @@ FailureKind = Literal[
     "authentication",
     "context",
     "request",
+    "model",
     "refusal",
 ]
+"""`request`: the server does not take it; `model`: another model than the one asked answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,8 @@ class Usage:
     completion_tokens: int = 0
     seconds: float = 0.0
     """From sending the request to its answer."""
+    cached: bool = False
+    """Answered from the cache, without asking the server."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,7 @@
-"""The command line: run, list, show, export, serve, tasks. Data on stdout, all else on stderr."""
+"""The command line; each command with many options has a module of its own.
+
+Data go to stdout, all else to stderr.
+"""
 
 import json
 import signal
@@ -11,6 +14,7 @@ import typer
 from apo import __version__
 from apo.cli_options import DEFAULT_MODEL, RESULTS, AsJson, Results, RunName
 from apo.cli_run import run
+from apo.cli_steer import resume, send
 from apo.errors import ApoError, unknown
 
 app = typer.Typer(
@@ -22,6 +26,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(run)
+app.command()(resume)
+app.command()(send)
 
 
 def main() -> None:

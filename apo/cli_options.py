@@ -9,6 +9,7 @@ DEFAULT_MODEL = "smollm2-135m-instruct"
 DEFAULT_CALLS = 1500
 RESULTS = Path("results")
 KEY = "OPENAI_API_KEY"
+PATIENCE = 10.0
 
 Results = Annotated[Path, typer.Option(help="Folder that holds the runs.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, and no progress.")]
@@ -57,4 +58,8 @@ PromptTokens = Annotated[int | None, typer.Option(min=1, help="Budget: prompt to
 CompletionTokens = Annotated[int | None, typer.Option(min=1, help="Budget: completion tokens.")]
 Minutes = Annotated[float | None, typer.Option(min=0.01, help="Budget: wall-clock minutes.")]
 Seed = Annotated[int, typer.Option(help="Seed of all random draws of the search.")]
+Cache = Annotated[bool, typer.Option(help="Whether answers may come from earlier runs (apo cache).")]
+Patience = Annotated[float, typer.Option(min=0.0, help="Minutes to wait for a lost server.")]
+Name = Annotated[str | None, typer.Option(help="Name of the run; one that exists is gone on with.")]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Begin a new run although one was interrupted.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the forecast and stop.")]

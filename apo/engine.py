@@ -3,24 +3,29 @@
 What a step does follows from the history alone, so a run that was cut off goes on where it was.
 """
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from apo import events
 from apo.alternation import Move, next_move
 from apo.backends import Backend
 from apo.budget import calls_left, used
-from apo.candidate import Candidate, Evaluation
+from apo.candidate import Candidate
 from apo.errors import ApoError, RunError
 from apo.evaluation import Evaluator, Pair
+from apo.failures import first_failure, unfit_rows
 from apo.forecasting import FIRST_ROWS, check_enough, first_forecast, test_calls
-from apo.history import History, Step, scored
+from apo.history import UNFIT, History, Step, scored
 from apo.hygiene import inspect
 from apo.metering import MeteredModel
 from apo.moves import propose
+from apo.orders import HUMAN, PROMOTED
 from apo.schedulers import Plan, Scheduler
+from apo.schedulers.full import Full
 from apo.seeding import rng
 from apo.statistics import mean_interval, paired_difference
+from apo.steering import Nobody, Source, Steering
 from apo.store import Store
 from apo.task import Task
 from apo.view import SearchView
@@ -29,8 +34,6 @@ SHARE = 0.35
 """Of the calls left, what one step may take; at least two candidates' worth of dev rows."""
 PROPOSAL_SHARE = 0.25
 """Of a step's calls, what proposing may take."""
-BROKEN_AFTER = 24
-"""Failures in a row after which the server counts as gone."""
 
 Observer = Callable[[History, events.Record], None]
 
@@ -46,7 +49,12 @@ class Engine:
     evaluator: Evaluator
     proposal_backend: Backend
     observer: Observer = lambda _history, _record: None
-    _failures_in_a_row: int = field(default=0, init=False)
+    source: Source = field(default_factory=Nobody)
+    """Where commands come from."""
+
+    def __post_init__(self) -> None:
+        """Give people the helm."""
+        self.steering = Steering(self.history, self.emit, self.source)
 
     def run(self) -> None:
         """Search until the budget is spent, then score seed and winner on the sealed test.
@@ -54,6 +62,7 @@ class Engine:
         Raises:
             ConfigError: the budget turns out too small for seed and test.
             RunError: the server answers nothing any more, or a component failed.
+            KeyboardInterrupt: a person ended the process, not the run.
             Whatever was paid for is in the store.
         """
         try:
@@ -61,8 +70,22 @@ class Engine:
                 pass
             self.conclude()
         except ApoError as error:
-            self._emit(events.ProblemReported(message=str(error), fatal=True))
+            # A store that cannot be written cannot take this either; the first error counts.
+            with contextlib.suppress(ApoError):
+                self.emit(events.ProblemReported(message=str(error), fatal=True))
             raise
+
+    def heed(self, lost: str | None) -> None:
+        """Journal that the server is lost, and why, or that it is back (None); people are heard meanwhile.
+
+        Raises:
+            KeyboardInterrupt: somebody does not want to wait.
+        """
+        if lost is not None and not self.history.lost:
+            self.emit(events.ServerLost(message=lost))
+        if lost is None and self.history.lost:
+            self.emit(events.ServerBack())
+        self.steering.wait()
 
     def probe(self) -> None:
         """Only measure: evaluate the seed on its first rows and make the forecast."""
@@ -74,15 +97,15 @@ class Engine:
     def step(self) -> bool:
         """Do one whole step, or finish the one begun; False when the search is over."""
         steps = self.history.steps
-        if (not steps or steps[-1].finished) and not self._begin():
-            return False
+        if not steps or steps[-1].finished:
+            self.steering.obey()
+            if not self._begin():
+                return False
         step = steps[-1]
         if step.proposed is None:
             self._propose(step)
         self._evaluate(step)
-        self._emit(
-            events.StepFinished(step=step.number, gain=self._gain(step), calls=self.history.step_calls(step))
-        )
+        self.emit(events.StepFinished(step=step.number, gain=self.history.gain(step), calls=step.calls))
         return True
 
     def conclude(self) -> None:
@@ -94,8 +117,13 @@ class Engine:
             raise RunError("No candidate was tried on every dev row, so there is no winner.")
         if self.history.tested is None:
             self._test(winner)
-        reason = "nothing left to try" if next_move(self.history) is None else "budget spent"
-        self._emit(events.RunFinished(reason=reason, best=winner.id))
+        self.steering.close()
+        self.emit(events.RunFinished(reason=self._reason(), best=winner.id))
+
+    def _reason(self) -> str:
+        if self.history.orders.stopping:
+            return "stopped by hand"
+        return "nothing left to try" if next_move(self.history) is None else "budget spent"
 
     def _test(self, winner: Candidate) -> None:
         seed = self.history.candidates["c0"]
@@ -104,7 +132,7 @@ class Engine:
             pairs = [(candidate, row) for row in self.task.test if row.id not in done]
             self._ask(pairs, sealed=True)
         ours, theirs = (scored(self.history.test_evaluations(c.id)) for c in (winner, seed))
-        self._emit(
+        self.emit(
             events.TestScored(
                 candidate=winner.id,
                 score=mean_interval(list(ours.values())),
@@ -116,7 +144,7 @@ class Engine:
     def left(self) -> int:
         """Calls left for the search, after what the sealed test will take."""
         history = self.history
-        left = calls_left(history.spec.budget, history.total, history.seconds)
+        left = calls_left(history.budget, history.total, history.seconds)
         pending = test_calls(self.task) - history.spend["test"].calls
         return max(0, left - pending)
 
@@ -137,39 +165,44 @@ class Engine:
         """Start the next step, if there is one."""
         number, left = len(self.history.steps), self.left()
         if number == 0:
-            self._emit(events.StepStarted(step=0, side=None, component="seed", allowance=left))
+            self.emit(events.StepStarted(step=0, side=None, component="seed", allowance=left))
             return True
         if not self.history.scores("c0"):
-            raise RunError(f"The seed prompt got no answer on any dev row. {self.first_failure()}")
+            raise RunError(f"The seed prompt got no answer on any dev row. {first_failure(self.history)}")
         # Less than one candidate's dev rows cannot make a new winner, and nothing follows the test.
         over = left < len(self.task.dev) or self.history.spend["test"].calls > 0
-        move = None if over else next_move(self.history)
+        move = None if over or self.history.orders.stopping else next_move(self.history)
         if move is None:
             return False
         allowance = min(left, max(2 * len(self.task.dev), int(SHARE * left)))
         begun = events.StepStarted(
-            step=number, side=move.side, component=move.component, width=move.width, allowance=allowance
+            step=number,
+            side=move.side,
+            component=move.component,
+            width=move.width,
+            allowance=allowance,
+            cohort=tuple(self.history.orders.promoted) if move.component == PROMOTED else (),
         )
-        self._emit(begun)
+        self.emit(begun)
         return True
 
     def _propose(self, step: Step) -> None:
-        if step.side is None:
+        if step.number == 0:
             seed = Candidate("c0", self.task.seed)
-            self._emit(events.CandidatesProposed(step=step.number, candidates=(seed,)))
+            self.emit(events.CandidatesProposed(step=step.number, candidates=(seed,)))
             return
         model = MeteredModel(self.proposal_backend, int(PROPOSAL_SHARE * step.allowance))
         view = self.view(model)
         move = Move(step.side, step.component, step.width)
         draws = rng(self.history.spec.seed, step.number, "propose")
-        kept, discarded = inspect(propose(move, view, draws), view)
+        kept, discarded = inspect(propose(move, view, draws), view, by_hand=step.component == HUMAN)
         start = len(self.history.candidates)
         origin = step.component.partition(":")[0]
         candidates = tuple(
             Candidate(f"c{start + place}", p.prompt, p.parents, origin, step.side, p.note)
             for place, p in enumerate(kept)
         )
-        self._emit(
+        self.emit(
             events.CandidatesProposed(
                 step=step.number,
                 candidates=candidates,
@@ -185,30 +218,30 @@ class Engine:
         No call once a limit of tokens or time is reached: what a step's calls cost is only known then.
         """
         history = self.history
-        if used(history.spec.budget, history.total, history.seconds) >= 1:
+        if history.orders.stopping or used(history.budget, history.total, history.seconds) >= 1:
             return 0
-        return max(0, step.allowance - history.step_calls(step))
+        return max(0, step.allowance - step.calls)
 
     def _evaluate(self, step: Step) -> None:
         """Let the scheduler spend evaluations on the step's candidates until it is done."""
         rows = {row.id: row for row in self.task.dev}
-        cohort = step.proposed or ()
+        scheduler = Full() if step.component == PROMOTED else self.scheduler
         while True:
             self._forecast_once()
-            self._drop_unfit(cohort)
-            plan = self._plan(cohort, self._allowance(step))
+            self._drop_unfit(step.cohort)
+            plan = self._plan(scheduler, step.cohort, self._allowance(step))
             for candidate, reason in plan.pruned:
-                self._emit(events.CandidatePruned(candidate=candidate, reason=reason))
+                self.emit(events.CandidatePruned(candidate=candidate, reason=reason))
             for candidate, upto in plan.promoted:
                 if self.history.promoted.get(candidate, 0) < upto:
-                    self._emit(events.CandidatePromoted(candidate=candidate, rows=upto))
-            if not plan.assignments:
+                    self.emit(events.CandidatePromoted(candidate=candidate, rows=upto))
+            if not plan.assignments or self.history.orders.stopping:
                 return
             self._ask([(self.history.candidates[c], rows[row]) for c, row in plan.assignments])
 
-    def _plan(self, cohort: Sequence[str], allowance: int) -> Plan:
+    def _plan(self, scheduler: Scheduler, cohort: Sequence[str], allowance: int) -> Plan:
         """What the scheduler says, if it keeps to its contract: a broken one must not spend."""
-        plan = self.scheduler.plan(cohort, self.history, allowance)
+        plan = scheduler.plan(cohort, self.history, allowance)
         again = [(c, row) for c, row in plan.assignments if row in self.history.evaluations(c)]
         if again or len(plan.assignments) > allowance:
             raise RunError(
@@ -218,24 +251,34 @@ class Engine:
         return plan
 
     def _ask(self, pairs: Sequence[Pair], sealed: bool = False) -> None:
-        """Evaluate pairs, each chunk into the journal as it comes."""
-        for chunk in self.evaluator.evaluate(pairs):
-            self._emit(events.EvaluationsFinished(evaluations=chunk, sealed=sealed))
-            self._forecast_once()
-            self._check_alive(chunk)
+        """Evaluate pairs, each chunk into the journal as it comes; a pause ends in here, a stop outside."""
+        done_of = self.history.test_evaluations if sealed else self.history.evaluations
+        while True:
+            self.steering.wait()
+            left = [p for p in pairs if p[1].id not in done_of(p[0].id) and self._wanted(p, sealed)]
+            if not left:
+                return
+            for chunk in self.evaluator.evaluate(self._until_halted(left, sealed)):
+                self.emit(events.EvaluationsFinished(evaluations=chunk, sealed=sealed))
+                self._forecast_once()
+                if not sealed:
+                    self._drop_unfit(dict.fromkeys(e.candidate for e in chunk))
+                self.steering.listen()
 
-    def _check_alive(self, chunk: Sequence[Evaluation]) -> None:
-        for evaluation in chunk:
-            failure = evaluation.failure
-            broken = failure is not None and failure.kind not in ("context", "refusal")
-            self._failures_in_a_row = self._failures_in_a_row + 1 if broken else 0
-            if failure is not None and self._failures_in_a_row >= BROKEN_AFTER:
-                raise RunError(
-                    f"The model server failed {BROKEN_AFTER} times in a row, last with "
-                    f"{failure.kind}: {failure.message} What was answered before is kept."
-                )
+    def _until_halted(self, pairs: Sequence[Pair], sealed: bool) -> Iterator[Pair]:
+        """The pairs, as long as new rows may be asked."""
+        for pair in pairs:
+            if self.steering.halted:
+                return
+            if self._wanted(pair, sealed):
+                yield pair
 
-    def _drop_unfit(self, cohort: Sequence[str]) -> None:
+    def _wanted(self, pair: Pair, sealed: bool) -> bool:
+        """Whether a pair is still to be asked: the search may have dropped its candidate, or be stopped."""
+        history = self.history
+        return sealed or not (history.orders.stopping or pair[0].id in history.pruned)
+
+    def _drop_unfit(self, cohort: Iterable[str]) -> None:
         """Drop candidates that the model's context cannot hold; they cannot be scored.
 
         Rows that not even the seed prompt fits with say nothing of a candidate.
@@ -244,37 +287,16 @@ class Engine:
         for candidate in cohort:
             alive = candidate != "c0" and candidate not in self.history.pruned
             if alive and unfit_rows(self.history, candidate) - hopeless:
-                self._emit(events.CandidatePruned(candidate=candidate, reason="does not fit the context"))
+                self.emit(events.CandidatePruned(candidate=candidate, reason=UNFIT))
 
     def _forecast_once(self) -> None:
         made = first_forecast(self.history, self.task)
         if made is not None:
-            self._emit(events.ForecastMade(forecast=made))
+            self.emit(events.ForecastMade(forecast=made))
             check_enough(made, self.task)
 
-    def _gain(self, step: Step) -> float:
-        """How far the step's candidates raised the best fully evaluated dev mean."""
-        mine = set(step.proposed or ())
-        before = self.history.best_of(c for c in self.history.candidates if c not in mine)
-        now = self.history.best()
-        if before is None or now is None:
-            return 0.0
-        return max(0.0, self.history.mean(now.id) - self.history.mean(before.id))
-
-    def first_failure(self) -> str:
-        """Why the seed prompt's first failed row failed, for a message; may be empty."""
-        for evaluation in self.history.evaluations("c0").values():
-            if evaluation.failure is not None:
-                return f"The first failure was {evaluation.failure.kind}: {evaluation.failure.message}"
-        return ""
-
-    def _emit(self, event: events.Event) -> None:
+    def emit(self, event: events.Event) -> None:
+        """Write an event, fold it in, and show it."""
         record = self.store.append(event)
         self.history.apply(record)
         self.observer(self.history, record)
-
-
-def unfit_rows(history: History, candidate: str) -> set[str]:
-    """Dev rows on which a candidate's prompt was too long for the model's context."""
-    done = history.evaluations(candidate)
-    return {row for row, e in done.items() if e.failure is not None and e.failure.kind == "context"}

@@ -1,7 +1,7 @@
 """Candidates meet examples: render, ask, score, in chunks that are worth a line of the journal."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from apo.backends import Backend, Completion, Request
@@ -29,16 +29,17 @@ class Evaluator:
     chunk_seconds: float = 1.0
     clock: Callable[[], float] = time.monotonic
 
-    def evaluate(self, pairs: Sequence[Pair]) -> Iterator[tuple[Evaluation, ...]]:
+    def evaluate(self, pairs: Iterable[Pair]) -> Iterator[tuple[Evaluation, ...]]:
         """Evaluate each pair once; chunks come as answers arrive.
 
-        A row is never shown an exemplar that was made from itself.
+        Pairs are taken as the backend has room for them, maybe from another thread, so whoever gives
+        them can still end the batch. A row is never shown an exemplar that was made from itself.
         """
-        by_tag = {f"{candidate.id}/{example.id}": (candidate, example) for candidate, example in pairs}
+        under_way: dict[str, Pair] = {}
         chunk: list[Evaluation] = []
         began = self.clock()
-        for request, completion in self.backend.stream(self._requests(by_tag.items())):
-            candidate, example = by_tag[request.tag]
+        for request, completion in self.backend.stream(self._requests(pairs, under_way)):
+            candidate, example = under_way.pop(request.tag)
             chunk.append(self._judge(candidate, example, completion))
             if len(chunk) >= self.chunk_rows or self.clock() - began >= self.chunk_seconds:
                 yield tuple(chunk)
@@ -46,8 +47,14 @@ class Evaluator:
         if chunk:
             yield tuple(chunk)
 
-    def _requests(self, tagged: Iterable[tuple[str, Pair]]) -> Iterator[Request]:
-        for tag, (candidate, example) in tagged:
+    def _requests(self, pairs: Iterable[Pair], under_way: dict[str, Pair]) -> Iterator[Request]:
+        seen: set[str] = set()
+        for candidate, example in pairs:
+            tag = f"{candidate.id}/{example.id}"
+            if tag in seen:
+                continue
+            seen.add(tag)
+            under_way[tag] = (candidate, example)
             yield Request(
                 render(candidate.prompt, example.input, example.id),
                 self.decoding.max_tokens,

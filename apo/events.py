@@ -7,11 +7,12 @@ import msgspec
 
 from apo.budget import Forecast, Spend
 from apo.candidate import Candidate, Evaluation, Side
+from apo.commands import Sent
 from apo.spec import Identity, RunSpec, TaskCard
 from apo.statistics import Interval
 from apo.task import Example
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 class Fact(msgspec.Struct, frozen=True, tag=True, kw_only=True):
@@ -31,6 +32,14 @@ class RunStarted(Fact, frozen=True):
     """Version of apo."""
 
 
+class RunResumed(Fact, frozen=True):
+    """Another process goes on with the run; the time since the event before is not the run's."""
+
+    server: Identity
+    apo: str = ""
+    """Version of apo."""
+
+
 class ForecastMade(Fact, frozen=True):
     """What the run is expected to use, from its first rows."""
 
@@ -42,13 +51,15 @@ class StepStarted(Fact, frozen=True):
 
     step: int
     side: Side | None
-    """None: the seed prompt's own evaluation."""
+    """None: no side is searched; the step evaluates the seed prompt, or what people asked for."""
     component: str
-    """The proposer or selector that plays, `layout`, or `seed`."""
+    """The proposer or selector that plays, `layout`, `seed`, `human` or `promoted`."""
     width: int = 1
     """How many candidates to propose."""
     allowance: int = 0
     """Completions that the step may take, of all roles; fixed here, so that a resumed step keeps it."""
+    cohort: tuple[str, ...] = ()
+    """Candidates of earlier steps that this one evaluates further."""
 
 
 class Discard(msgspec.Struct, frozen=True):
@@ -110,6 +121,43 @@ class ProblemReported(Fact, frozen=True):
     fatal: bool = False
 
 
+class ServerLost(Fact, frozen=True):
+    """The model server answers nothing any more; the run waits for it."""
+
+    message: str
+
+
+class ServerBack(Fact, frozen=True):
+    """The model server answers again."""
+
+
+class CommandReceived(Fact, frozen=True):
+    """A person's command was read from the inbox; it is applied at the next step, or at once."""
+
+    sent: Sent
+
+
+class CommandApplied(Fact, frozen=True):
+    """A received command has taken effect."""
+
+    id: str
+
+
+class CommandRefused(Fact, frozen=True):
+    """A received command cannot be applied."""
+
+    id: str
+    reason: str
+
+
+class RunPaused(Fact, frozen=True):
+    """No more rows are asked until RunContinued."""
+
+
+class RunContinued(Fact, frozen=True):
+    """The pause is over."""
+
+
 class TestScored(Fact, frozen=True):
     """Seed and winner on the sealed test split, once, after the search."""
 
@@ -118,6 +166,11 @@ class TestScored(Fact, frozen=True):
     seed: Interval
     difference: Interval
     """Paired, over the rows that both answered: winner minus seed."""
+    better: int = 0
+    """Rows that the winner answered better than the seed."""
+    worse: int = 0
+    p_value: float = 1.0
+    """Of the exact two-sided McNemar (sign) test over those rows."""
 
 
 class RunFinished(Fact, frozen=True):
@@ -129,6 +182,7 @@ class RunFinished(Fact, frozen=True):
 
 Event = (
     RunStarted
+    | RunResumed
     | ForecastMade
     | StepStarted
     | CandidatesProposed
@@ -137,6 +191,13 @@ Event = (
     | CandidatePruned
     | StepFinished
     | ProblemReported
+    | ServerLost
+    | ServerBack
+    | CommandReceived
+    | CommandApplied
+    | CommandRefused
+    | RunPaused
+    | RunContinued
     | TestScored
     | RunFinished
 )

@@ -4,21 +4,24 @@ The JSON Schema of the file is `export_schema.json` beside this module.
 """
 
 import json
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from apo import __version__
 from apo.candidate import Candidate
 from apo.errors import ConfigError, unknown
 from apo.history import History
 from apo.prompt import PLACEHOLDER, Prompt, render, stops
+from apo.selection import corrected
 from apo.statistics import mean_interval, paired_difference
+from apo.store.runs import write_private
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 DEV_NOTE = (
     "The winner was picked as the best of many on these rows, so its dev score is optimistic. "
     "The test score is not."
@@ -60,6 +63,8 @@ def export(history: History, run: str, candidate: str | None = None) -> dict[str
             "name": history.task.name,
             "description": history.task.description,
             "fingerprint": history.task.fingerprint,
+            "sizes": list(history.task.sizes),
+            "source": msgspec.json.decode(msgspec.json.encode(history.spec.task)),
         },
         "prompt": {
             "instruction": prompt.instruction,
@@ -118,6 +123,7 @@ def _dev(history: History, winner: Candidate) -> dict[str, Any]:
     scores, seed = history.scores(winner.id), history.scores("c0")
     return {
         "winner": asdict(mean_interval(list(scores.values()))),
+        "corrected": asdict(corrected({c: history.scores(c) for c in history.candidates}, winner.id)),
         "seed": asdict(mean_interval(list(seed.values()))),
         "difference": asdict(paired_difference(scores, seed)),
         "candidates": len(history.candidates),
@@ -133,6 +139,9 @@ def _test(history: History, winner: Candidate) -> dict[str, Any] | None:
         "winner": asdict(tested.score),
         "seed": asdict(tested.seed),
         "difference": asdict(tested.difference),
+        "better": tested.better,
+        "worse": tested.worse,
+        "p_value": tested.p_value,
     }
 
 
@@ -164,13 +173,5 @@ def write(content: Mapping[str, Any], path: Path) -> None:
     Raises:
         ConfigError: the file cannot be written.
     """
-    try:
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as scratch:
-            # The folder is the owner's alone, and so is the file made in it.
-            written = Path(scratch) / path.name
-            text = json.dumps(content, ensure_ascii=False, indent=2) + "\n"
-            written.write_text(text, encoding="utf-8")
-            written.chmod(0o600)
-            written.replace(path)
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be written: {error.strerror}.") from error
+    text = json.dumps(content, ensure_ascii=False, indent=2) + "\n"
+    write_private(path, text.encode())

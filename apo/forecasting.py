@@ -30,7 +30,7 @@ def first_forecast(history: History, task: Task) -> Forecast | None:
     tokens_a_character = min(1.0, sample.prompt_tokens / sample.calls / characters)
     usual = history.spec.max_exemplars / 2 if history.spec.selectors else 0
     return forecast(
-        history.spec.budget,
+        history.budget,
         sample=sample,
         seconds=history.seconds,
         exemplar_tokens=usual * pair * tokens_a_character,

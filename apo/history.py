@@ -4,15 +4,19 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from apo import events
-from apo.budget import Forecast, Spend
+from apo import commands, events
+from apo.budget import Budget, Forecast, Spend
 from apo.candidate import Candidate, Evaluation, Side
 from apo.errors import RunError
+from apo.orders import HUMAN, PROMOTED, Orders
 from apo.spec import Identity, RunSpec, TaskCard
 from apo.task import Example
 
 MOST_MISSING = 0.1
 """Share of dev rows without an answer that a winner may have."""
+UNFIT = "does not fit the context"
+BANNED = "banned by hand"
+"""Why a candidate was dropped that the model's context cannot hold, or that a person banned."""
 
 
 @dataclass(slots=True)
@@ -24,12 +28,19 @@ class Step:
     component: str
     width: int
     allowance: int
+    returned: tuple[str, ...] = ()
+    """Candidates of earlier steps that it evaluates further."""
     proposed: tuple[str, ...] | None = None
-    """Ids of its candidates; None until they are proposed."""
+    """Ids of its own candidates; None until they are proposed."""
     finished: bool = False
     gain: float = 0.0
     calls: int = 0
-    proposal_calls: int = 0
+    """Completions that it has taken so far, of all roles."""
+
+    @property
+    def cohort(self) -> tuple[str, ...]:
+        """The candidates that it evaluates."""
+        return (*self.returned, *(self.proposed or ()))
 
 
 class History:
@@ -52,7 +63,11 @@ class History:
         self.tested: events.TestScored | None = None
         self.finished: events.RunFinished | None = None
         self.seconds = 0.0
-        """Wall-clock time between the run's events."""
+        """Time between the run's events, less pauses, interruptions and waits for a lost server."""
+        self.paused = False
+        self.lost = ""
+        """Why the server counts as lost; empty while it answers."""
+        self.orders = Orders()
         self.length = 0
         self._last_time: float | None = None
         self._dev: dict[str, dict[str, Evaluation]] = {}
@@ -62,15 +77,16 @@ class History:
 
     def apply(self, record: events.Record) -> None:
         """Take one more fact in."""
-        if self._last_time is not None:
-            self.seconds += max(0.0, record.t - self._last_time)
-        self._last_time = record.t
+        self._take_time(record)
         self.length = record.n + 1
         match record.event:
             case events.RunStarted() as started:
                 self.started = started
-            case events.StepStarted() as begun:
-                self.steps.append(Step(begun.step, begun.side, begun.component, begun.width, begun.allowance))
+                self.orders.budget = started.spec.budget
+            case events.StepStarted() as b:
+                self.steps.append(Step(b.step, b.side, b.component, b.width, b.allowance, b.cohort))
+                if b.component == PROMOTED:
+                    self.orders.promoted.clear()
             case events.CandidatesProposed() as proposed:
                 self._take_proposed(proposed)
             case events.EvaluationsFinished(evaluations=done, sealed=sealed):
@@ -90,13 +106,40 @@ class History:
                 self.finished = finished
             case events.CandidatePromoted(candidate=candidate, rows=rows):
                 self.promoted[candidate] = rows
+            case events.RunPaused() | events.RunContinued() as change:
+                self.paused = isinstance(change, events.RunPaused)
+            case events.ServerLost() | events.ServerBack() as change:
+                self.lost = change.message if isinstance(change, events.ServerLost) else ""
+            case events.CommandReceived(sent=sent):
+                self.orders.received[sent.id] = sent
+            case events.CommandApplied(id=command) | events.CommandRefused(id=command):
+                self._take_order(command, isinstance(record.event, events.CommandApplied))
+
+    def _take_time(self, record: events.Record) -> None:
+        counts = not (self.paused or self.lost or isinstance(record.event, events.RunResumed))
+        if self._last_time is not None and counts:
+            self.seconds += max(0.0, record.t - self._last_time)
+        self._last_time = record.t
+
+    def _take_order(self, command: str, applied: bool) -> None:
+        sent = self.orders.settle(command)
+        if sent is None or not applied:
+            return
+        match sent.command:
+            case commands.Promote(candidate=candidate):
+                self.pruned.pop(candidate, None)
+            case commands.Ban(candidate=candidate):
+                self.pruned[candidate] = BANNED
+        self.orders.take(sent.command)
 
     def _take_proposed(self, proposed: events.CandidatesProposed) -> None:
         for candidate in proposed.candidates:
             self.candidates[candidate.id] = candidate
             self._dev[candidate.id] = {}
         self.steps[-1].proposed = tuple(c.id for c in proposed.candidates)
-        self.steps[-1].proposal_calls = proposed.spend.calls
+        self.steps[-1].calls += proposed.spend.calls
+        if self.steps[-1].component == HUMAN:
+            self.orders.added.clear()
         self.discards.update(d.reason for d in proposed.discarded)
         self.spend["proposal"] += proposed.spend
         if proposed.problem:
@@ -107,7 +150,10 @@ class History:
         role = "test" if sealed else "task"
         for one in done:
             table.setdefault(one.candidate, {})[one.example] = one
-            self.spend[role] += Spend(1, one.usage.prompt_tokens, one.usage.completion_tokens)
+            usage = one.usage
+            self.spend[role] += Spend(1, usage.prompt_tokens, usage.completion_tokens, int(usage.cached))
+            if not sealed:
+                self.steps[-1].calls += 1
 
     def evaluations(self, candidate: str) -> dict[str, Evaluation]:
         """A candidate's dev evaluations by example id, failures included."""
@@ -120,10 +166,6 @@ class History:
     def scores(self, candidate: str) -> dict[str, float]:
         """A candidate's dev scores by example id; rows without an answer are missing."""
         return scored(self.evaluations(candidate))
-
-    def step_calls(self, step: Step) -> int:
-        """Completions that a step has taken so far, of all roles."""
-        return step.proposal_calls + sum(len(self.evaluations(c)) for c in step.proposed or ())
 
     def is_full(self, candidate: str) -> bool:
         """Whether every dev row was tried with this candidate."""
@@ -146,6 +188,15 @@ class History:
         """The same among some candidates."""
         full = [c for c in candidates if c not in self.pruned and self.scores(c) and self.is_full(c)]
         return min((self.candidates[c] for c in full), key=self._eligibility, default=None)
+
+    def gain(self, step: Step) -> float:
+        """How far a step's candidates raised the best fully evaluated dev mean."""
+        mine = set(step.cohort)
+        before = self.best_of(c for c in self.candidates if c not in mine)
+        now = self.best()
+        if before is None or now is None:
+            return 0.0
+        return max(0.0, self.mean(now.id) - self.mean(before.id))
 
     def leading(self) -> Candidate | None:
         """The best candidate, or while none is complete the one with the best mean so far."""
@@ -192,15 +243,22 @@ class History:
         return self.run.dev
 
     @property
+    def budget(self) -> Budget:
+        """The limits now: those asked for, or what people set since."""
+        return self.orders.budget
+
+    @property
     def total(self) -> Spend:
         """The spend of all roles together."""
         return sum(self.spend.values(), Spend())
 
     @property
     def state(self) -> str:
-        """`starting`, `running` or `finished`, as far as the journal tells."""
+        """`starting`, `running`, `paused`, `waiting` or `finished`, as far as the journal tells."""
         if self.finished is not None:
             return "finished"
+        if self.paused or self.lost:
+            return "paused" if self.paused else "waiting"
         return "running" if self.candidates else "starting"
 
 

@@ -19,8 +19,13 @@ TEMPLATE = re.compile(
 """Marks of chat templates, of reasoning and of our own requests, leaked into a proposal."""
 
 
-def inspect(proposals: Sequence[Proposal], view: SearchView) -> tuple[list[Proposal], list[Discard]]:
-    """Part proposals into those worth evaluating and those not, in order."""
+def inspect(
+    proposals: Sequence[Proposal], view: SearchView, by_hand: bool = False
+) -> tuple[list[Proposal], list[Discard]]:
+    """Part proposals into those worth evaluating and those not, in order.
+
+    What a person wrote may be long and may hold marks that a model's slip would leave.
+    """
     kept: list[Proposal] = []
     discarded: list[Discard] = []
     seen = {c.prompt.digest for c in view.history.candidates.values()}
@@ -28,7 +33,7 @@ def inspect(proposals: Sequence[Proposal], view: SearchView) -> tuple[list[Propo
     dev = [plain for row in view.dev if len(plain := _plain(row.input)) >= LEAST_COPIED]
     for proposal in proposals:
         fresh = proposal.prompt.instruction not in known
-        reason = (_text_fault(proposal, dev) if fresh else None) or _fault(proposal, view)
+        reason = (_text_fault(proposal, dev, by_hand) if fresh else None) or _fault(proposal, view)
         if reason is None and proposal.prompt.digest in seen:
             reason = "duplicate"
         if reason is None:
@@ -46,16 +51,16 @@ def _fault(proposal: Proposal, view: SearchView) -> str | None:
     return None if view.fits(proposal.prompt) else "does not fit the context"
 
 
-def _text_fault(proposal: Proposal, dev: Sequence[str]) -> str | None:
+def _text_fault(proposal: Proposal, dev: Sequence[str], by_hand: bool) -> str | None:
     """What is wrong with an instruction that was written just now, or None."""
     instruction = proposal.prompt.instruction
     if proposal.cut_off:
         return "cut off"
-    if not instruction.strip():
+    if not instruction.strip() and not by_hand:
         return "empty"
-    if TEMPLATE.search(instruction):
+    if TEMPLATE.search(instruction) and not by_hand:
         return "template text"
-    if len(instruction) > MOST_CHARACTERS:
+    if len(instruction) > MOST_CHARACTERS and not by_hand:
         return "too long"
     plain = _plain(instruction)
     return "copied dev row" if any(row in plain for row in dev) else None

@@ -1,4 +1,4 @@
-"""Ctrl-C at a safe point: the first one waits until what was answered is written, the second does not."""
+"""Ctrl-C twice: the first one lets the rows in flight finish, the second does not."""
 
 import signal
 import sys
@@ -10,13 +10,13 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextmanager
-def at_safe_points() -> Iterator[Callable[[], None]]:
-    """Within the block, an interruption is raised where the function that it yields is called.
+def politely() -> Iterator[Callable[[], bool]]:
+    """Within the block a first signal is only noted: the function that it yields says whether there was one.
 
-    A second one is raised at once. Only for the main thread.
+    Only for the main thread.
 
     Raises:
-        KeyboardInterrupt: by the yielded function, once there was a signal.
+        KeyboardInterrupt: at once, on a second signal.
     """
     asked: list[int] = []
     before = [signal.getsignal(number) for number in SIGNALS]
@@ -25,16 +25,12 @@ def at_safe_points() -> Iterator[Callable[[], None]]:
         asked.append(number)
         for each in SIGNALS:
             signal.signal(each, signal.default_int_handler)
-        print("apo: stopping after the next answers; once more stops at once.", file=sys.stderr)
-
-    def check() -> None:
-        if asked:
-            raise KeyboardInterrupt
+        print("apo: finishing the rows in flight; once more stops at once.", file=sys.stderr)
 
     for number in SIGNALS:
         signal.signal(number, ask)
     try:
-        yield check
+        yield lambda: bool(asked)
     finally:
         for number, handler in zip(SIGNALS, before, strict=True):
             signal.signal(number, handler)

@@ -9,11 +9,13 @@ import msgspec
 
 from apo import plugins
 from apo.data import Row, read_file, read_hub
-from apo.errors import ApoError, ConfigError, DataError, unknown
+from apo.errors import ApoError, ConfigError, unknown
 from apo.prompt import Prompt
+from apo.rows import distinct, label_names, to_examples
 from apo.scorers import SCORERS, Choice, last_number
+from apo.spec import TaskSource
 from apo.task import Decoding, Example, Scorer, Task, check_rows, split
-from apo.taskfile import Columns, TaskFile, check, check_keys, label_text, parse
+from apo.taskfile import Columns, TaskFile, check, check_keys, parse
 
 MOST_LABELS = 20
 
@@ -62,6 +64,19 @@ def _task_file(name: str) -> Path:
         if (folder / f"{stem}.py").is_file() and not stem.startswith("_") and stem == name:
             return folder / f"{stem}.py"
     raise unknown("task", name, task_names())
+
+
+def load(source: TaskSource) -> Task:
+    """The task that a source names.
+
+    Raises:
+        ConfigError: see `load_task` and `data_task`.
+    """
+    settings, sizes = dict(source.settings), dict(source.sizes)
+    if source.data is not None:
+        return data_task(Path(source.data), *source.columns, settings, sizes)
+    data_dir = Path(source.data_dir) if source.data_dir else None
+    return load_task(source.name, data_dir, settings, sizes)
 
 
 def load_task(
@@ -153,14 +168,14 @@ def assemble(name: str, spec: TaskFile, folder: Path, data_dir: Path | None = No
         spec = msgspec.structs.replace(spec, columns=Columns(references=references), target_pattern=None)
     else:
         rows, test_rows = _read(name, spec, folder)
-    examples = _examples(rows, spec, "row")
-    test = None if test_rows is None else _examples(test_rows, spec, "test row")
+    examples = to_examples(rows, spec, "row")
+    test = None if test_rows is None else to_examples(test_rows, spec, "test row")
     if spec.duplicates == "drop":
-        test = None if test is None else _distinct(test, set())
-        examples = _distinct(examples, {e.plain_input for e in test or ()})
+        test = None if test is None else distinct(test, set())
+        examples = distinct(examples, {e.plain_input for e in test or ()})
     train, dev, sealed = split(examples, spec.splits, test)
     check_rows(train, dev, sealed)
-    labels = _labels(spec)
+    labels = label_names(spec)
     return Task(
         name=name,
         description=spec.description,
@@ -191,72 +206,6 @@ def _read(name: str, spec: TaskFile, folder: Path) -> tuple[list[Row], list[Row]
         )
     rows = read_hub(source.hub, source.config, source.train)
     return rows, read_hub(source.hub, source.config, source.test) if source.test else None
-
-
-def _examples(rows: list[Row], spec: TaskFile, kind: str) -> list[Example]:
-    # Ids of the data are kept where they tell rows apart.
-    ids = ["" if row.get("id") is None else str(row["id"]) for row in rows]
-    if not all(ids) or len(set(ids)) < len(ids):
-        ids = [f"{kind.replace(' ', '-')}-{number}" for number in range(1, len(rows) + 1)]
-    return [
-        _example(f"{kind} {number}", id_, row, spec)
-        for number, (id_, row) in enumerate(zip(ids, rows, strict=True), 1)
-    ]
-
-
-def _example(where: str, id_: str, row: Row, spec: TaskFile) -> Example:
-    columns = spec.columns
-    inputs = (columns.input,) if isinstance(columns.input, str) else columns.input
-    text = "\n".join(_cell(row, column, where) for column in inputs)
-    target = _cell(row, columns.target, where)
-    if spec.target_pattern is not None and (found := re.search(spec.target_pattern, target)):
-        target = found.group(1)
-    if isinstance(spec.labels, dict):
-        target = spec.labels.get(target, target)
-    labels = _labels(spec)
-    if labels and target not in labels:
-        raise DataError(
-            f"{where.capitalize()}: the target {target!r} is not among the labels "
-            f"({', '.join(labels)}). Correct the row or the labels."
-        )
-    accepted = _references(row, columns.references)
-    return Example(id_, text, target, accepted)
-
-
-def _references(row: Row, column: str | None) -> tuple[str, ...]:
-    """All accepted answers of a row: a list, or a single one."""
-    if column is None:
-        return ()
-    if column not in row:
-        raise unknown("column", column, row)
-    value = row[column]
-    several = value if isinstance(value, list) else [value]
-    return tuple(label_text(r).strip() for r in several if r is not None and label_text(r).strip())
-
-
-def _cell(row: Row, column: str, where: str) -> str:
-    if column not in row:
-        raise unknown("column", column, row)
-    value = row[column]
-    parts = value if isinstance(value, list) else [value]
-    text = "\n".join(label_text(p) for p in parts if p is not None).strip()
-    if not text:
-        raise DataError(f"{where.capitalize()} has nothing in column {column!r}. Fill it in.")
-    return text
-
-
-def _distinct(examples: list[Example], seen: set[str]) -> list[Example]:
-    kept = []
-    for example in examples:
-        if example.plain_input not in seen:
-            seen.add(example.plain_input)
-            kept.append(example)
-    return kept
-
-
-def _labels(spec: TaskFile) -> tuple[str, ...]:
-    labels = spec.labels.values() if isinstance(spec.labels, dict) else spec.labels or ()
-    return tuple(dict.fromkeys(labels))
 
 
 def _constrained(name: str, spec: TaskFile, labels: tuple[str, ...]) -> tuple[str, ...]:

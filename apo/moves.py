@@ -8,16 +8,19 @@ from apo.alternation import Move
 from apo.candidate import Proposal
 from apo.errors import ApoError, RunError
 from apo.layouts import neighbours
+from apo.orders import HUMAN
 from apo.view import SearchView
 
 
 def propose(move: Move, view: SearchView, rng: Random) -> list[Proposal]:
-    """Up to `move.width` proposals that differ from their parent in `move.side` alone.
+    """Up to `move.width` proposals that differ from their parent in `move.side` alone, or what people added.
 
     Raises:
         RunError: the component failed; the message says where.
     """
     parent = view.best
+    if move.side is None:
+        return _added(view) if move.component == HUMAN else []
     if move.side == "layout":
         prompts = [replace(parent.prompt, layout=x) for x in neighbours(parent.prompt.layout)]
         return [Proposal(prompt, (parent.id,)) for prompt in prompts[: move.width]]
@@ -32,3 +35,17 @@ def propose(move: Move, view: SearchView, rng: Random) -> list[Proposal]:
     except Exception as error:  # a component may be anybody's; what was paid for is in the journal
         raise RunError(f"The component {move.component!r} failed: {plugins.place(error)}") from error
     return proposals[: move.width]
+
+
+def _added(view: SearchView) -> list[Proposal]:
+    """What people added. An exemplar made from a row names it, so that the row is never shown its answer."""
+    rows = {row.plain_input: row.id for row in (*view.train, *view.dev)}
+    proposals = []
+    for add in view.history.orders.added:
+        exemplars = tuple(
+            replace(e, source=e.source or rows.get(" ".join(e.input.split()), ""))
+            for e in add.prompt.exemplars
+        )
+        parents = (add.parent,) if add.parent else ()
+        proposals.append(Proposal(replace(add.prompt, exemplars=exemplars), parents, add.note))
+    return proposals

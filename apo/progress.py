@@ -112,7 +112,7 @@ class Bar:
         line = words.event(history, record)
         if line is not None:
             self._console.print(Text(words.printable(line)))
-        share = used(history.spec.budget, history.total, history.seconds)
+        share = used(history.budget, history.total, history.seconds)
         self._progress.update(
             self._bar,
             description=_what(history),
@@ -133,6 +133,6 @@ def _status(history: History) -> str:
     best, total = history.best(), history.total
     score = f"best {100 * history.mean(best.id):.1f} %" if best else "no score yet"
     tokens = words.count(total.prompt_tokens + total.completion_tokens)
-    left = words.time_left(history, history.spec.budget)
+    left = words.time_left(history, history.budget)
     rest = f" · {words.duration(left)} left" if left is not None else ""
     return f"{total.calls} calls · {tokens} tokens · {score}{rest}"

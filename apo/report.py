@@ -32,7 +32,7 @@ def markdown(history: History, name: str) -> str:
                 ("proposers", ", ".join(spec.proposers) or "none"),
                 ("selectors", ", ".join(spec.selectors) or "none"),
                 ("scheduler", spec.scheduler),
-                ("budget", ", ".join(f"{v} {k}" for k, v in asdict(spec.budget).items() if v)),
+                ("budget", ", ".join(f"{v} {k}" for k, v in asdict(history.budget).items() if v)),
                 ("seed", str(spec.seed)),
             ],
         ),
@@ -95,7 +95,7 @@ def _steps(history: History) -> str:
             step.component,
             str(len(step.proposed or ())),
             f"{100 * step.gain:+.1f}" if step.finished else "…",
-            str(history.step_calls(step)),
+            str(step.calls),
         )
         for step in history.steps
     ]

@@ -1,26 +1,31 @@
-"""One run in this process: task, server, folder, engine, and the best prompt always on disk."""
+"""One run in this process: its folder, models, engine, people's commands, and the best prompt on disk."""
 
 import contextlib
-import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 from apo import __version__, events, plugins
 from apo.backends import Backend
+from apo.backends.patient import Patient
 from apo.budget import Forecast
+from apo.commands import Sent
+from apo.connection import Link, connect
 from apo.connection import check as check_model
-from apo.connection import connect
 from apo.engine import Engine, Observer
 from apo.errors import ConfigError, RunError
 from apo.evaluation import Evaluator
 from apo.export import export, write
+from apo.failures import first_failure
 from apo.forecasting import least_calls, test_calls
 from apo.history import History
-from apo.serving.command import Options
+from apo.resuming import card, check_same
 from apo.serving.weights import Report
-from apo.spec import Identity, RunSpec, TaskCard
+from apo.spec import Identity, RunSpec
+from apo.steering import Nobody, Source
 from apo.store import Store
+from apo.store.inbox import Inbox
 from apo.store.journal import Journal
 from apo.store.memory import MemoryStore
 from apo.store.runs import RunFolder
@@ -28,13 +33,27 @@ from apo.task import Task
 
 
 @dataclass(frozen=True, slots=True)
-class Connection:
+class Models:
     """The models of a run, ready to answer."""
 
-    task_backend: Backend
-    proposal_backend: Backend
-    server: Identity
-    log: str | None
+    task: Link
+    proposal: Link
+
+
+@dataclass(frozen=True)
+class People:
+    """Commands from the run's inbox; `asked` says whether the process should end."""
+
+    inbox: Inbox
+    asked: Callable[[], bool]
+
+    def commands(self) -> Sequence[Sent]:
+        """What has come since the last look."""
+        return self.inbox.new()
+
+    def interrupted(self) -> bool:
+        """Whether Ctrl-C was pressed."""
+        return self.asked()
 
 
 def check(spec: RunSpec, task: Task) -> None:
@@ -61,78 +80,99 @@ def check(spec: RunSpec, task: Task) -> None:
 
 
 @contextlib.contextmanager
-def connected(spec: RunSpec, options: Options, report: Report) -> Iterator[Connection]:
+def connected(spec: RunSpec, report: Report) -> Iterator[Models]:
     """The models that a spec names; a server that apo starts is shared by both roles.
 
     Raises:
         ConfigError, ServerError: see `apo.connection.connect`.
     """
     with contextlib.ExitStack() as stack:
-        backend, server, log = stack.enter_context(connect(spec.model, options, report))
+        link = stack.enter_context(connect(spec.model, report))
         other = spec.proposal_model
-        proposal = backend
+        proposal = link
         if other is not None and other != spec.model:
-            proposal, _, _ = stack.enter_context(connect(other, options, report))
-        yield Connection(backend, proposal, server, log)
+            proposal = stack.enter_context(connect(other, report))
+        yield Models(link, proposal)
 
 
-def start(spec: RunSpec, task: Task, connection: Connection, folder: RunFolder, *observers: Observer) -> None:
-    """Do a whole run in a new folder; each event is shown to the observers once it is written.
+def go_on(
+    folder: RunFolder,
+    task: Task,
+    models: Models,
+    *observers: Observer,
+    interrupted: Callable[[], bool] = lambda: False,
+) -> None:
+    """Begin the run of a folder that this process has locked, or go on with it, to its end.
+
+    Each event is shown to the observers once it is written.
 
     Raises:
-        ConfigError: the folder cannot be written.
-        RunError: the run began and could not go on.
+        ConfigError: the folder cannot be written, the run has ended, or it is not the same run any more.
+        RunError: the run could not go on; what was paid for is in the journal.
+        KeyboardInterrupt: it was interrupted, and can be resumed.
     """
-    lock = folder.lock()
-    journal = Journal(folder.journal)
-    try:
-        if connection.log is not None:
-            folder.engine_log.symlink_to(connection.log)
-        _engine(spec, task, connection, journal, _each(_keep_best(folder), *observers)).run()
-    finally:
-        journal.close()
-        os.close(lock)
+    spec = folder.spec()
+    with closing(Journal(folder.journal)) as journal:
+        history = History(journal.read())
+        if history.started is not None:
+            check_same(history, spec, task, models.task.identity, folder.name)
+        if models.task.log is not None:
+            folder.engine_log.unlink(missing_ok=True)
+            folder.engine_log.symlink_to(models.task.log)
+        people = People(Inbox(folder.inbox), interrupted)
+        engine = _engine(spec, task, models, history, journal, _each(_keep_best(folder), *observers), people)
+        _open(engine, spec, models.task.identity)
+        engine.run()
 
 
-def dry_run(spec: RunSpec, task: Task, connection: Connection) -> Forecast:
+def _open(engine: Engine, spec: RunSpec, server: Identity) -> None:
+    """The first event of a run, or of going on with one."""
+    history, task = engine.history, engine.task
+    if history.started is None:
+        began = events.RunStarted(spec=spec, task=card(task), dev=task.dev, server=server, apo=__version__)
+        engine.emit(began)
+        return
+    engine.emit(events.RunResumed(server=server, apo=__version__))
+    if history.lost:
+        engine.emit(events.ServerBack())
+    if history.paused:
+        engine.emit(events.RunContinued())
+
+
+def dry_run(spec: RunSpec, task: Task, models: Models) -> Forecast:
     """Evaluate the seed on its first rows and say what the run would use; keeps nothing."""
-    engine = _engine(spec, task, connection, MemoryStore(clock=time.time), _each())
+    engine = _engine(spec, task, models, History(), MemoryStore(clock=time.time), _each(), Nobody())
+    _open(engine, spec, models.task.identity)
     engine.probe()
     if engine.history.forecast is None:
-        raise RunError(f"The first rows got no answer, so there is no forecast. {engine.first_failure()}")
+        why = first_failure(engine.history)
+        raise RunError(f"The first rows got no answer, so there is no forecast. {why}")
     return engine.history.forecast
 
 
-def _engine(spec: RunSpec, task: Task, connection: Connection, store: Store, observer: Observer) -> Engine:
-    history = History()
-    started = events.RunStarted(
-        spec=spec, task=card(task), dev=task.dev, server=connection.server, apo=__version__
-    )
-    record = store.append(started)
-    history.apply(record)
-    observer(history, record)
-    return Engine(
+def _engine(
+    spec: RunSpec,
+    task: Task,
+    models: Models,
+    history: History,
+    store: Store,
+    observer: Observer,
+    source: Source,
+) -> Engine:
+    def patient(link: Link) -> Backend:
+        return Patient(link.backend, spec.patience, link.revive, tell=lambda why: engine.heed(why))
+
+    engine = Engine(
         task=task,
         history=history,
         store=store,
         scheduler=plugins.build("schedulers", spec.scheduler),
-        evaluator=Evaluator(connection.task_backend, task.scorer, task.decoding),
-        proposal_backend=connection.proposal_backend,
+        evaluator=Evaluator(patient(models.task), task.scorer, task.decoding),
+        proposal_backend=patient(models.proposal),
         observer=observer,
+        source=source,
     )
-
-
-def card(task: Task) -> TaskCard:
-    """A task in brief, for the journal."""
-    return TaskCard(
-        task.name,
-        task.description,
-        task.fingerprint,
-        task.seed,
-        (len(task.train), len(task.dev), len(task.test)),
-        task.decoding.max_tokens,
-        task.decoding.choices,
-    )
+    return engine
 
 
 def _each(*observers: Observer) -> Observer:
@@ -144,11 +184,12 @@ def _each(*observers: Observer) -> Observer:
 
 
 def _keep_best(folder: RunFolder) -> Observer:
-    """Write `best.json` after each chunk, from the first scored candidate on."""
-    telling = (events.EvaluationsFinished, events.TestScored, events.RunFinished)
+    """Write `best.json` after each step, and once as soon as anything is scored."""
+    telling = (events.StepFinished, events.TestScored, events.RunFinished)
 
     def observe(history: History, record: events.Record) -> None:
-        if isinstance(record.event, telling) and history.leading() is not None:
+        due = isinstance(record.event, telling) or not folder.best.exists()
+        if due and history.leading() is not None:
             write(export(history, folder.name), folder.best)
 
     return observe

@@ -1,12 +1,36 @@
-"""A run, as asked for: everything that decides what it will do."""
+"""A run, as asked for: everything that decides what it will do, and what identifies what answers it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
 
 from apo.budget import Budget
 from apo.prompt import Prompt
 
 PROPOSERS = ("induction", "opro", "reflection")
 SELECTORS = ("random_search", "mutation")
+PATIENCE = 600.0
+"""Seconds that a run waits for a lost server."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSource:
+    """Where a task comes from: enough to load it again."""
+
+    name: str = ""
+    """A task's name or the path of its file; with `data`, nothing."""
+    data: str | None = None
+    """Path of a data file that makes a task by itself."""
+    columns: tuple[str, str] = ("input", "target")
+    """Input and target columns of `data`."""
+    data_dir: str | None = None
+    """Folder with local copies of public data."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Replace the task file's own."""
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    """Split sizes that replace the task file's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +43,10 @@ class ModelSpec:
     """An OpenAI-compatible endpoint; None: a vLLM server that apo starts."""
     api_key_env: str = "OPENAI_API_KEY"
     """Environment variable that holds the key."""
+    context: int | None = None
+    """Most tokens of prompt and answer together, for a server that apo starts."""
+    eager: bool = False
+    """Let a server that apo starts skip compiling: ready sooner, slower afterwards."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +56,14 @@ class Identity:
     model: str
     root: str = ""
     """The weights behind the name, as the server says."""
+    base_url: str = ""
+    """Where it answers; empty for a server that apo starts, whose port changes."""
+    weights: str = ""
+    """Digest of the model's files, for a server that apo starts from a folder."""
+    template: str = ""
+    """Digest of the tokens that a fixed chat becomes: chat template and tokenizer, if the server tells."""
     engine: str = ""
     """The server's software and version."""
-    base_url: str = ""
     context: int | None = None
     """Most tokens of prompt and answer together, if the server says."""
 
@@ -39,7 +72,7 @@ class Identity:
 class RunSpec:
     """One run. Components are written `name` or `name:option=value,option=value`."""
 
-    task: str
+    task: TaskSource
     model: ModelSpec
     proposal_model: ModelSpec | None = None
     """Who writes instructions; None: the task model itself."""
@@ -51,6 +84,10 @@ class RunSpec:
     max_exemplars: int = 16
     budget: Budget = field(default_factory=lambda: Budget(calls=1500))
     seed: int = 0
+    cache: bool = True
+    """Whether answers may come from earlier runs on the same server."""
+    patience: float = PATIENCE
+    """Seconds that the run waits for a lost server before it gives up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,3 +103,29 @@ class TaskCard:
     max_tokens: int
     choices: tuple[str, ...] = ()
     """The only answers that the server may give, if decoding is constrained."""
+
+
+def difference(there: object, here: object) -> str | None:
+    """The first field in which two records of one type differ, as `budget.calls is 600 there and 900 here`.
+
+    None if they are the same. Fields are compared in the order of their definition.
+    """
+    return _differs("", msgspec.to_builtins(there), msgspec.to_builtins(here))
+
+
+def _differs(path: str, there: Any, here: Any) -> str | None:
+    if isinstance(there, dict) and isinstance(here, dict):
+        for key in {**there, **here}:
+            inside = f"{path}.{key}" if path else str(key)
+            found = _differs(inside, there.get(key), here.get(key))
+            if found is not None:
+                return found
+        return None
+    if there == here:
+        return None
+    return f"{path} is {_short(there)} there and {_short(here)} here"
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."

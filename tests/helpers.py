@@ -13,9 +13,9 @@ from apo.engine import Engine
 from apo.evaluation import Evaluator
 from apo.history import History
 from apo.prompt import Prompt
-from apo.runner import card
+from apo.resuming import card
 from apo.scorers import Choice
-from apo.spec import Identity, ModelSpec, RunSpec
+from apo.spec import Identity, ModelSpec, RunSpec, TaskSource
 from apo.store.memory import MemoryStore
 from apo.task import Example, Score, Task
 
@@ -60,7 +60,9 @@ def toy_task(rows: int = 60, labels: tuple[str, ...] = ("red", "blue")) -> Task:
 def toy_spec(**changes: Any) -> RunSpec:
     """A run of the toy task with a budget of 600 calls; `changes` are fields of RunSpec."""
     spec = RunSpec(
-        task="toy", model=ModelSpec("toy-model", "http://127.0.0.1:1/v1"), budget=Budget(calls=600)
+        task=TaskSource("toy"),
+        model=ModelSpec("toy-model", "http://127.0.0.1:1/v1"),
+        budget=Budget(calls=600),
     )
     return replace(spec, **changes)
 

@@ -32,6 +32,7 @@ def moved(spec: RunSpec, turns: list[Turn]) -> tuple[str, str]:
     """Side and component of the next move."""
     move = next_move(history_after(spec, turns))
     assert move is not None
+    assert move.side is not None
     return move.side, move.component
 
 

@@ -44,7 +44,7 @@ def load():
 COLUMNS = "--input text --target label"
 MISTAKES = {
     "unknown_task": ("run nope", "There is no task 'nope'."),
-    "unknown_task_file": ("run nope.yaml", "There is no task file 'nope.yaml'."),
+    "unknown_task_file": ("run nope.yaml", "/nope.yaml'. Known tasks: apo tasks"),
     "near_task": ("run sentimant", "Did you mean 'sentiment'?"),
     "unknown_proposer": (
         "run parity.py --proposer orpo",

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from apo.backends import Request
-from apo.connection import api_key, check, connect, identify
+from apo.connection import api_key, check, connect
 from apo.errors import ConfigError, ServerError
+from apo.identity import identify
 from apo.prompt import Message
-from apo.serving.command import Options
 from apo.spec import Identity, ModelSpec
 from tests.little_server import Asked, Reply, error, said, serving, unused_url
 
@@ -165,10 +165,10 @@ def test_connect(monkeypatch: pytest.MonkeyPatch) -> None:
 
     with serving(answer) as server:
         spec = ModelSpec("m", server.url, "MY_KEY")
-        with connect(spec, Options(), no_report) as (backend, identity, log):
-            texts = [c.text for _, c in backend.stream([Request((Message("user", "ball"),), 5)])]
+        with connect(spec, no_report) as link:
+            texts = [c.text for _, c in link.backend.stream([Request((Message("user", "ball"),), 5)])]
 
-    assert (["red"], "m", None) == (texts, identity.model, log)
+    assert (["red"], "m", None) == (texts, link.identity.model, link.log)
     assert {"secret-key"} == {asked.key for asked in server.asked}
 
 
@@ -177,7 +177,7 @@ def test_connect_refused() -> None:
     with (
         serving(lambda _: Reply(404, error("no"))) as server,
         pytest.raises(ServerError, match="HTTP 404"),
-        connect(ModelSpec("m", server.url), Options(), no_report),
+        connect(ModelSpec("m", server.url), no_report),
     ):
         pass
 

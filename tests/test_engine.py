@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from apo import events, plugins
 from apo.backends import Request
+from apo.backends.patient import Patient
 from apo.backends.scripted import Scripted, as_text
 from apo.budget import Budget, Spend
 from apo.candidate import Candidate, Failure
@@ -42,12 +43,13 @@ class Run:
         if not self.store.records:
             self.store.append(started(self.task, self.spec))
         models = {role: Scripted(self._log(role)) for role in ("task", "proposal")}
+        patient = Patient(models["task"], patience=0, sleep=lambda _: None)
         return Engine(
             task=self.task,
             history=History(self.store.read()),
             store=self.store,
             scheduler=plugins.build("schedulers", self.spec.scheduler),
-            evaluator=Evaluator(models["task"], self.task.scorer, self.task.decoding, 8, clock=lambda: 0.0),
+            evaluator=Evaluator(patient, self.task.scorer, self.task.decoding, 8, clock=lambda: 0.0),
             proposal_backend=models["proposal"],
             observer=lambda _history, record: self.seen.append(record),
         )

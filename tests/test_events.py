@@ -1,6 +1,7 @@
 """Events: every one of them comes back from its line as it was, whatever texts it holds."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import is_dataclass
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -30,6 +31,7 @@ PLAIN: dict[Any, st.SearchStrategy[Any]] = {
     float: st.floats(allow_nan=False, allow_infinity=False),
     bool: st.booleans(),
     NoneType: st.none(),
+    Any: st.none() | st.integers(-9, 9) | st.text(max_size=5),
 }
 
 
@@ -42,6 +44,8 @@ def values(kind: Any) -> st.SearchStrategy[Any]:
         return st.sampled_from(args)
     if origin in (Union, UnionType):
         return st.one_of(*map(values, args))
+    if origin is Mapping:
+        return st.dictionaries(values(args[0]), values(args[1]), max_size=2)
     if origin is tuple and args[-1] is ...:
         return st.lists(values(args[0]), max_size=2).map(tuple)
     if origin is tuple:

@@ -231,7 +231,7 @@ def test_step_calls(toy_task: Task) -> None:
     made = events.CandidatesProposed(step=2, candidates=(third,), spend=Spend(4, 0, 0))
     history = begun(toy_task, answered(toy_task, "c0", 1), step, made, answered(toy_task, "c3", 1, 6))
 
-    assert history.step_calls(history.steps[2]) == 10
+    assert history.steps[2].calls == 10
 
 
 def test_seconds(toy_task: Task) -> None:

@@ -10,6 +10,7 @@ import pytest
 from apo.backends import Completion, Request
 from apo.backends.concurrency import Concurrency
 from apo.backends.openai import OpenAI
+from apo.backends.retries import Retries
 from apo.prompt import Message
 from tests.little_server import Asked, LittleServer, Reply, error, said, serving, unused_url
 
@@ -167,30 +168,28 @@ def test_failure_message_short() -> None:
     assert 100 < len(failure.message) <= 500
 
 
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A backend that gives up soon; the client's pauses between its tries are short."""
-    monkeypatch.setattr("apo.backends.openai.TIMEOUT", 0.1)
-    monkeypatch.setattr("openai._base_client.MAX_RETRY_DELAY", 0.01, raising=False)
+QUICK = Retries(first=0.001, most=0.01)
 
 
-@pytest.mark.usefixtures("impatient")
 def test_connection_refused() -> None:
     """Where nothing listens, the failure is one of the connection."""
-    with backend(unused_url()) as opened:
+    with backend(unused_url(), retries=QUICK) as opened:
         ((_, completion),) = opened.stream([CHAT])
 
     assert completion.failure is not None
     assert completion.failure.kind == "connection"
 
 
-@pytest.mark.usefixtures("impatient")
 def test_timeout() -> None:
-    """An answer that takes too long is a timeout."""
-    failure = one(Reply(body=said(), delay=0.4)).failure
+    """An answer that takes too long is a timeout; it is asked twice at most, since that is dear."""
+    with (
+        serving(lambda _: Reply(body=said(), delay=0.4)) as server,
+        backend(server.url, retries=QUICK, timeout=0.1) as opened,
+    ):
+        ((_, completion),) = opened.stream([CHAT])
 
-    assert failure is not None
-    assert failure.kind == "timeout"
+    assert completion.failure is not None
+    assert (completion.failure.kind, len(server.asked)) == ("timeout", 2)
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])

@@ -20,15 +20,15 @@ HOLD = """
 import sys, time
 from pathlib import Path
 from apo.store.runs import RunFolder
-RunFolder(Path(sys.argv[1])).lock()
-print("locked", flush=True)
-time.sleep(60)
+with RunFolder(Path(sys.argv[1])).locked():
+    print("locked", flush=True)
+    time.sleep(60)
 """
 
 
 def run(results: Path, task: str = "toy", age: int = 0) -> RunFolder:
     """A run with an empty journal that was last written `age` seconds ago."""
-    folder = create(results, task)
+    folder = create(results, task, toy_spec())
     folder.journal.touch()
     os.utime(folder.journal, (1_000_000 - age, 1_000_000 - age))
     return folder
@@ -36,7 +36,7 @@ def run(results: Path, task: str = "toy", age: int = 0) -> RunFolder:
 
 def test_create_names(tmp_path: Path) -> None:
     """A run is named by its day, its task and a number that is free."""
-    names = [create(tmp_path / "new" / "results", "toy").name for _ in range(3)]
+    names = [create(tmp_path / "new" / "results", "toy", toy_spec()).name for _ in range(3)]
 
     assert all(re.fullmatch(r"\d{4}-\d\d-\d\d-toy-\d\d", name) for name in names)
     assert ["01", "02", "03"] == [name[-2:] for name in names]
@@ -44,7 +44,7 @@ def test_create_names(tmp_path: Path) -> None:
 
 def test_create_owner_only(tmp_path: Path) -> None:
     """Nobody but its owner can look into a run."""
-    assert stat.S_IMODE(create(tmp_path, "toy").path.stat().st_mode) == 0o700
+    assert stat.S_IMODE(create(tmp_path, "toy", toy_spec()).path.stat().st_mode) == 0o700
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_create_owner_only(tmp_path: Path) -> None:
 )
 def test_create_hostile_names(tmp_path: Path, task: str, stem: str) -> None:
     """Whatever the task is called, the run is a folder right below the results."""
-    folder = create(tmp_path, task)
+    folder = create(tmp_path, task, toy_spec())
 
     assert tmp_path == folder.path.parent
     assert folder.name[11:] == f"{stem}-01"
@@ -73,7 +73,7 @@ def test_create_refused(tmp_path: Path) -> None:
     (tmp_path / "results").touch()
 
     with pytest.raises(ConfigError, match=r"results' cannot be written: .*--results"):
-        create(tmp_path / "results", "toy")
+        create(tmp_path / "results", "toy", toy_spec())
 
 
 def test_list_newest_first(tmp_path: Path) -> None:
@@ -84,8 +84,8 @@ def test_list_newest_first(tmp_path: Path) -> None:
 
 
 def test_list_only_runs(tmp_path: Path) -> None:
-    """Folders without a journal, and files, are no runs."""
-    create(tmp_path, "toy")
+    """Folders with neither journal nor specification, and files, are no runs."""
+    (tmp_path / "toy").mkdir()
     (tmp_path / "README.md").touch()
 
     assert list_runs(tmp_path) == []
@@ -117,30 +117,30 @@ def test_find_last_of_none(tmp_path: Path) -> None:
 
 def test_lock(tmp_path: Path) -> None:
     """A run has one writer; it is live until that lets go."""
-    folder = create(tmp_path, "toy")
+    folder = create(tmp_path, "toy", toy_spec())
     states = [folder.is_live()]
-    descriptor = folder.lock()
+    with folder.locked():
+        states.append(folder.is_live())
+        with pytest.raises(ConfigError, match=f"{folder.name} is already being written"), folder.locked():
+            pass
     states.append(folder.is_live())
-    with pytest.raises(ConfigError, match=f"{folder.name} is already being written"):
-        folder.lock()
-    os.close(descriptor)
-    states.append(folder.is_live())
-    os.close(folder.lock())
+    with folder.locked():
+        pass
 
     assert [False, True, False] == states
 
 
 def test_asking_does_not_lock(tmp_path: Path) -> None:
     """Looking whether a run is live creates nothing in its folder."""
-    folder = create(tmp_path, "toy")
+    folder = create(tmp_path, "toy", toy_spec())
 
     assert not folder.is_live()
-    assert list(folder.path.iterdir()) == []
+    assert ["spec.json"] == [path.name for path in folder.path.iterdir()]
 
 
 def test_lock_ends_with_process(tmp_path: Path) -> None:
     """A writer that was killed is no writer any more."""
-    folder = create(tmp_path, "toy")
+    folder = create(tmp_path, "toy", toy_spec())
     with subprocess.Popen(
         [sys.executable, "-c", HOLD, str(folder.path)], stdout=subprocess.PIPE, text=True
     ) as process:
@@ -154,7 +154,7 @@ def test_lock_ends_with_process(tmp_path: Path) -> None:
 
 def test_history(tmp_path: Path, toy_task: Task) -> None:
     """A run's state is folded from its journal."""
-    folder = create(tmp_path, "toy")
+    folder = create(tmp_path, "toy", toy_spec())
     journal = Journal(folder.journal)
     journal.append(started(toy_task, toy_spec()))
     journal.close()

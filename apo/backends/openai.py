@@ -5,6 +5,7 @@ need not know. Single failures become values, each with its kind.
 """
 
 import asyncio
+import itertools
 import queue
 import threading
 import time
@@ -16,10 +17,12 @@ import openai
 
 from apo.backends import Completion, Request
 from apo.backends.concurrency import Concurrency
-from apo.candidate import Failure, FailureKind, Usage
+from apo.backends.replies import bound, classify, is_final, read, retry_after
+from apo.backends.retries import Retries
+from apo.candidate import Usage
 
 TIMEOUT = 300.0
-"""Seconds that one answer may take."""
+"""Seconds that one answer may take, to its last byte."""
 Answer = tuple[Request, Completion]
 
 
@@ -31,6 +34,8 @@ class OpenAI:
         api_key: sent with every request; never logged.
         model: the name that the server knows the model by.
         concurrency: how many requests are in flight; it learns over the life of this object.
+        retries: which failures are tried again, and when.
+        timeout: seconds that one answer may take, to its last byte.
     """
 
     def __init__(
@@ -40,11 +45,19 @@ class OpenAI:
         api_key: str,
         model: str,
         concurrency: Concurrency | None = None,
+        retries: Retries | None = None,
+        timeout: float = TIMEOUT,
     ) -> None:
         self.model = model
-        self._key = api_key
         self.concurrency = concurrency or Concurrency()
-        self._client = openai.AsyncOpenAI(base_url=base_url, api_key=api_key, timeout=TIMEOUT, max_retries=3)
+        self._retries, self._timeout = retries or Retries(), timeout
+        self._client = openai.AsyncOpenAI(
+            base_url=base_url,
+            api_key=api_key,
+            timeout=timeout,
+            max_retries=0,
+            http_client=openai.DefaultAsyncHttpxClient(event_hooks={"response": [bound]}),
+        )
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="openai", daemon=True)
         self._thread.start()
@@ -60,6 +73,11 @@ class OpenAI:
                 yield answer
         finally:
             work.cancel()
+
+    def move(self, base_url: str, api_key: str) -> None:
+        """Ask from now on at another address: the server was started again."""
+        self._client.base_url = base_url
+        self._client.api_key = api_key
 
     def close(self) -> None:
         """Give the connections back and end the thread."""
@@ -103,15 +121,21 @@ class OpenAI:
 
     async def _complete(self, request: Request) -> Completion:
         began = time.monotonic()
-        try:
-            reply = await self._ask(request)
-        except (openai.OpenAIError, ValueError) as error:
-            # A ValueError: the reply is no JSON, or the request no UTF-8.
-            failure = classify(error, secret=self._key)
-            if failure.kind == "rate_limit":
-                self.concurrency.refused(time.monotonic())
-            return Completion("", Usage(seconds=time.monotonic() - began), failure=failure)
-        return _read(reply, time.monotonic() - began)
+        for attempt in itertools.count(1):
+            try:
+                reply = await asyncio.wait_for(self._ask(request), self._timeout)
+            except (openai.OpenAIError, TimeoutError, ValueError) as error:
+                # A ValueError: the reply is no JSON, or the request no UTF-8.
+                failure = classify(error, secret=self._client.api_key)
+                if failure.kind == "rate_limit":
+                    self.concurrency.refused(time.monotonic())
+                pause = self._retries.pause(attempt, failure, retry_after(error))
+                if pause is None or is_final(error):
+                    break
+                await asyncio.sleep(pause)
+            else:
+                return read(reply, self.model, time.monotonic() - began)
+        return Completion("", Usage(seconds=time.monotonic() - began), failure=failure)
 
     async def _ask(self, request: Request) -> Any:
         # Every sampling parameter is sent: a server fills gaps from the model's own defaults.
@@ -131,52 +155,3 @@ class OpenAI:
             return await self._client.completions.create(prompt=request.rendered, **common)
         messages: Any = [asdict(message) for message in request.rendered]
         return await self._client.chat.completions.create(messages=messages, **common)
-
-
-def _read(reply: Any, seconds: float) -> Completion:
-    """The completion in a reply; a reply of another shape is a failure of the server."""
-    try:
-        usage, choice = reply.usage, reply.choices[0]
-        counted = Usage(*_tokens(usage), seconds)
-        cut_off = choice.finish_reason == "length"
-        refused = choice.finish_reason == "content_filter"
-        text = choice.text if hasattr(choice, "text") else choice.message.content
-        # Half a surrogate pair cannot be written as UTF-8, so it would break the journal.
-        whole = (text or "").encode("utf-8", "replace").decode("utf-8")
-    except (AttributeError, IndexError, TypeError) as error:
-        failure = Failure("server", f"the reply is not that of an OpenAI-compatible server: {error}")
-        return Completion("", Usage(seconds=seconds), failure=failure)
-    if refused:
-        return Completion("", counted, failure=Failure("refusal", "stopped by a content filter"))
-    return Completion(whole, counted, cut_off=cut_off)
-
-
-def _tokens(usage: Any) -> tuple[int, int]:
-    """Prompt and completion tokens; 0 where a server does not count them."""
-    return (usage.prompt_tokens or 0, usage.completion_tokens or 0) if usage else (0, 0)
-
-
-def classify(error: Exception, secret: str = "") -> Failure:
-    """What kind of failure an error of the client is; a server may repeat the key, we do not."""
-    message = str(error).splitlines()[0][:500] if str(error) else type(error).__name__
-    if secret:
-        message = message.replace(secret, "***")
-    kinds: tuple[tuple[type[Exception], FailureKind], ...] = (
-        (openai.APITimeoutError, "timeout"),
-        (openai.APIConnectionError, "connection"),
-        (openai.RateLimitError, "rate_limit"),
-        (openai.AuthenticationError, "authentication"),
-        (openai.PermissionDeniedError, "authentication"),
-        (openai.InternalServerError, "server"),
-        (UnicodeEncodeError, "request"),
-    )
-    for cls, kind in kinds:
-        if isinstance(error, cls):
-            return Failure(kind, message)
-    if isinstance(error, openai.BadRequestError) and (
-        "context length" in message or error.code == "context_length_exceeded"
-    ):
-        return Failure("context", message)
-    if isinstance(error, openai.APIStatusError):
-        return Failure("request", message)
-    return Failure("server", message)

@@ -60,11 +60,16 @@ def engine() -> str:
 
 def identity(weights: Weights, options: Options) -> str:
     """What tells one server from another: weights, engine, options; 16 hex digits."""
-    stamp = 0.0
-    if weights.local is not None:
-        stamp = max(path.stat().st_mtime for path in weights.local.iterdir())
-    parts = [asdict(weights), stamp, engine(), asdict(options), has_gpu()]
+    parts = [asdict(weights), stamp(weights), engine(), asdict(options), has_gpu()]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+
+def stamp(weights: Weights) -> str:
+    """Digest of name, size and time of a model folder's files, 16 hex digits; nothing for a hub id."""
+    if weights.local is None:
+        return ""
+    found = sorted((p.name, p.stat().st_size, p.stat().st_mtime_ns) for p in weights.local.iterdir())
+    return hashlib.sha256(json.dumps(found).encode()).hexdigest()[:16]
 
 
 def command(weights: Weights, options: Options, port: int) -> list[str]:

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import httpx
+import httpx2
 
 from apo.errors import ServerError
 from apo.serving import command, lease
@@ -52,34 +52,49 @@ def serve(model: str, options: Options, report: Report) -> Iterator[Server]:
         ConfigError: no such model, or vLLM is not installed.
         ServerError: the server did not start; the message ends with its log.
     """
-    engine = command.engine()
-    weights = resolve(model, report)
-    folder = cache_folder() / "servers" / command.identity(weights, options)
+    with lease.hold(_folder(model, options, report) / "lease"):
+        yield obtain(model, options, report)
+
+
+def obtain(model: str, options: Options, report: Report) -> Server:
+    """The running server of that identity, or a new one; only for who holds its lease.
+
+    Raises:
+        ConfigError, ServerError: see `serve`.
+    """
+    folder = _folder(model, options, report)
+    # One process starts the server; the others wait here and find it running.
+    with lease.alone(folder / "start"):
+        server = _recorded(folder)
+        # Whoever started it may have been killed while it came up.
+        if server is not None and _comes_up(server, folder, report):
+            return server
+        report(f"Starting {command.engine()} for {model}")
+        return _start(folder, resolve(model, report), options, report)
+
+
+def _folder(model: str, options: Options, report: Report) -> Path:
+    """Where the server of an identity keeps its lease, log and address."""
+    command.engine()
+    identity = command.identity(resolve(model, report), options)
+    folder = cache_folder() / "servers" / identity
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with lease.hold(folder / "lease"):
-        # One process starts the server; the others wait here and find it running.
-        with lease.alone(folder / "start"):
-            server = _running(folder)
-            if server is None:
-                report(f"Starting {engine} for {weights.name}")
-                server = _start(folder, weights, options, report)
-        yield server
+    return folder
 
 
-def _running(folder: Path) -> Server | None:
-    """The server of a folder, if it answers."""
+def _recorded(folder: Path) -> Server | None:
+    """The server that a folder speaks of, whether or not it answers."""
     try:
-        server = Server(**json.loads((folder / "state.json").read_text(encoding="utf-8")))
+        return Server(**json.loads((folder / "state.json").read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
-    return server if _answers(server) else None
 
 
 def _answers(server: Server) -> bool:
     headers = {"Authorization": f"Bearer {server.api_key}"}
     try:
-        reply = httpx.get(f"{server.base_url}/models", headers=headers, timeout=5, trust_env=False)
-    except httpx.HTTPError:
+        reply = httpx2.get(f"{server.base_url}/models", headers=headers, timeout=5, trust_env=False)
+    except httpx2.HTTPError:
         return False
     return reply.status_code == 200
 
@@ -90,7 +105,7 @@ def _start(folder: Path, weights: Weights, options: Options, report: Report) -> 
     server = Server(f"http://127.0.0.1:{port}/v1", weights.name, key, str(log))
     launch = command.command(weights, options, port)
     (folder / "launch.json").write_text(json.dumps(launch), encoding="utf-8")
-    with log.open("wb") as output:
+    with os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as output:
         subprocess.run(
             [sys.executable, "-m", "apo.serving.guard", str(folder)],
             stdin=subprocess.DEVNULL,
@@ -100,25 +115,32 @@ def _start(folder: Path, weights: Weights, options: Options, report: Report) -> 
             start_new_session=True,
             check=True,
         )
-    # If the wait fails, or is interrupted, the caller's lease goes, and with it the server.
-    _wait(server, folder, report)
     _write_private(folder / "state.json", json.dumps(asdict(server)))
+    # If the wait fails, or is interrupted, the caller's lease goes, and with it the server.
+    if not _comes_up(server, folder, report):
+        raise ServerError(
+            f"vLLM ended before it answered. The end of its log ({log}):\n{command.log_tail(log)}"
+        )
     return server
 
 
-def _wait(server: Server, folder: Path, report: Report) -> None:
+def _comes_up(server: Server, folder: Path, report: Report) -> bool:
+    """Wait until the server answers; False if it has ended instead.
+
+    Raises:
+        ServerError: it does neither.
+    """
     began, log = time.monotonic(), Path(server.log)
     while not _answers(server):
         with lease.if_unused(folder / "guard") as ended:
             pass
         if ended:
-            raise ServerError(
-                f"vLLM ended before it answered. The end of its log ({log}):\n{command.log_tail(log)}"
-            )
+            return False
         if time.monotonic() - began > START_SECONDS:
             raise ServerError(f"vLLM did not answer within {START_SECONDS / 60:.0f} minutes: {log}")
         report(f"Waiting for vLLM: {_stage(log)}")
         time.sleep(0.5)
+    return True
 
 
 _STAGES = (

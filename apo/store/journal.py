@@ -1,5 +1,6 @@
 """The journal: JSON lines in one file, one writer, a torn last line tolerated."""
 
+import contextlib
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -7,8 +8,14 @@ from pathlib import Path
 
 import msgspec
 
-from apo.errors import ConfigError
-from apo.events import Event, Record, from_json, to_json
+from apo.errors import ConfigError, RunError
+from apo.events import SCHEMA, Event, Record, from_json, to_json
+
+
+def steady_clock() -> Callable[[], float]:
+    """The time of day in seconds since the epoch, immune to changes of the machine's clock from now on."""
+    offset = time.time() - time.monotonic()
+    return lambda: time.monotonic() + offset
 
 
 class Journal:
@@ -21,23 +28,34 @@ class Journal:
         ConfigError: the file cannot be created or read, or a line in its middle is broken.
     """
 
-    def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, path: Path, clock: Callable[[], float] | None = None) -> None:
         self.path = path
-        self._clock = clock
+        self._clock = clock or steady_clock()
         try:
             self._drop_torn_tail()
             self._length = sum(1 for _ in read_records(path)) if path.exists() else 0
-            descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         except OSError as error:
             raise ConfigError(f"The journal {path} cannot be written: {error.strerror}.") from error
-        self._file = os.fdopen(descriptor, "ab")
 
     def append(self, event: Event) -> Record:
-        """Write one more event and flush it to the disk."""
+        """Write one more event and force it to the disk.
+
+        Raises:
+            RunError: the disk is full or gone; the file still ends with a whole record.
+        """
         record = Record(self._length, self._clock(), event)
-        self._file.write(to_json(record) + b"\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        size = os.fstat(self._descriptor).st_size
+        try:
+            _write_all(self._descriptor, to_json(record) + b"\n")
+            os.fsync(self._descriptor)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._descriptor, size)
+            raise RunError(
+                f"The journal {self.path} cannot be written: {error.strerror}. Make room, then go on with "
+                "`apo resume`; what it holds is whole."
+            ) from error
         self._length += 1
         return record
 
@@ -47,35 +65,76 @@ class Journal:
 
     def close(self) -> None:
         """Close the file; nothing can be appended any more."""
-        self._file.close()
+        os.close(self._descriptor)
 
     def _drop_torn_tail(self) -> None:
         if not self.path.exists():
             return
-        content = self.path.read_bytes()
-        whole = content.rfind(b"\n") + 1
-        if whole < len(content):
-            with self.path.open("r+b") as file:
-                file.truncate(whole)
+        with self.path.open("r+b") as file:
+            size = end = file.seek(0, os.SEEK_END)
+            while end > 0:
+                start = max(0, end - 65_536)
+                file.seek(start)
+                line_end = file.read(end - start).rfind(b"\n")
+                if line_end >= 0:
+                    end = start + line_end + 1
+                    break
+                end = start
+            if end < size:
+                file.truncate(end)
+
+
+def _write_all(descriptor: int, content: bytes) -> None:
+    """Write everything; the operating system may take a part at a time."""
+    while content:
+        content = content[os.write(descriptor, content) :]
 
 
 def read_records(path: Path) -> Iterator[Record]:
     """The records of a journal that may still be growing; an unfinished last line is left out.
 
     Raises:
-        ConfigError: missing, or a whole line is not a record (named by its number).
+        ConfigError: missing, of a newer version, or a whole line is not a record (named by its number).
     """
     try:
         with path.open("rb") as lines:
             for number, line in enumerate(lines, 1):
                 if not line.endswith(b"\n"):
                     return
+                if number == 1:
+                    _check_version(path, line)
                 try:
                     yield from_json(line)
                 except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                    raise ConfigError(
-                        f"{path}, line {number} is not a record of this version of apo: {error}. "
-                        "Restore the file, or start a new run."
-                    ) from error
+                    raise _unreadable(path, number, error) from error
     except OSError as error:
         raise ConfigError(f"The journal {path} cannot be read: {error.strerror}.") from error
+
+
+class _Begun(msgspec.Struct):
+    """What a first record of any version holds."""
+
+    schema: int = SCHEMA
+
+
+class _First(msgspec.Struct):
+    event: _Begun
+
+
+def _check_version(path: Path, line: bytes) -> None:
+    """Refuse a journal that another version of apo wrote, whatever else its first line says."""
+    with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
+        schema = msgspec.json.decode(line, type=_First).event.schema
+        if schema != SCHEMA:
+            age = "a newer" if schema > SCHEMA else "an older"
+            raise ConfigError(
+                f"{path} was written by {age} version of apo (journal version {schema}, this one reads "
+                f"{SCHEMA}). Use that version, or start a new run."
+            )
+
+
+def _unreadable(path: Path, number: int, error: Exception) -> ConfigError:
+    return ConfigError(
+        f"{path}, line {number} is not a record of this version of apo: {error}. Nothing was changed. "
+        "Restore the line from a copy, or start a new run."
+    )

@@ -3,16 +3,24 @@
 import fcntl
 import os
 import re
+import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
+
 from apo.errors import ConfigError, unknown
 from apo.history import History
+from apo.spec import RunSpec
 from apo.store.journal import read_records
 
-JOURNAL = "events.jsonl"
+JOURNAL, SPEC = "events.jsonl", "spec.json"
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,99}")
+"""What a run may be called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +49,40 @@ class RunFolder:
         """What the model server wrote while this run used it."""
         return self.path / "engine.log"
 
+    @property
+    def inbox(self) -> Path:
+        """Commands from people to the run."""
+        return self.path / "inbox.jsonl"
+
+    def spec(self) -> RunSpec:
+        """What was asked for.
+
+        Raises:
+            ConfigError: the folder holds no whole specification, so it is no run.
+        """
+        path = self.path / SPEC
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=RunSpec)
+        except OSError as error:
+            raise ConfigError(f"{path} cannot be read: {error.strerror}. The folder holds no run.") from error
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise ConfigError(
+                f"{path} is no whole run specification of this version of apo: {error}. Start a new run."
+            ) from error
+
+    def write_spec(self, spec: RunSpec) -> None:
+        """Write what is asked for, whole or not at all, readable by the owner alone."""
+        write_private(self.path / SPEC, msgspec.json.format(msgspec.json.encode(spec)) + b"\n")
+
+    def discard_unbegun(self) -> None:
+        """Remove the folder, unless the run has begun: then it is kept."""
+        if not self.journal.exists() and not self.is_live():
+            shutil.rmtree(self.path, ignore_errors=True)
+
     def history(self) -> History:
-        """The state of the run, folded from its journal."""
+        """The state of the run, folded from its journal; empty where it has not begun."""
+        if not self.journal.exists() and (self.path / SPEC).is_file():
+            return History()
         return History(read_records(self.journal))
 
     def is_live(self) -> bool:
@@ -59,22 +99,46 @@ class RunFolder:
             os.close(descriptor)
         return False
 
-    def lock(self) -> int:
-        """Become the run's one writer, until this process ends or closes the descriptor.
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Be the run's one writer for the length of the block, or until this process dies.
 
         Raises:
-            ConfigError: another process is.
+            ConfigError: another process is, or the folder cannot be written.
         """
-        descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise ConfigError(f"The run {self.name} cannot be written: {error.strerror}.") from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             os.close(descriptor)
             raise ConfigError(
                 f"The run {self.name} is already being written by another process. "
-                "Wait for it, or start a new run."
+                "Wait for it, watch it, or start a new run."
             ) from error
-        return descriptor
+        try:
+            yield
+        finally:
+            os.close(descriptor)
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write a file that only its owner can read, whole or not at all.
+
+    Raises:
+        ConfigError: it cannot be written.
+    """
+    try:
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as scratch:
+            # The folder is the owner's alone, and so is the file made in it.
+            written = Path(scratch) / path.name
+            written.write_bytes(content)
+            written.chmod(0o600)
+            written.replace(path)
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be written: {error.strerror}.") from error
 
 
 def check_writable(results: Path) -> None:
@@ -94,8 +158,8 @@ def check_writable(results: Path) -> None:
         ) from error
 
 
-def create(results: Path, task: str) -> RunFolder:
-    """A new, empty run folder, readable by its owner alone.
+def create(results: Path, task: str, spec: RunSpec) -> RunFolder:
+    """A new run folder that holds its specification, readable by its owner alone.
 
     Raises:
         ConfigError: the results folder cannot be written.
@@ -109,8 +173,41 @@ def create(results: Path, task: str) -> RunFolder:
             path.mkdir(mode=0o700)
         except FileExistsError:
             continue
-        return RunFolder(path)
+        folder = RunFolder(path)
+        folder.write_spec(spec)
+        return folder
     raise ConfigError(f"{results} holds too many runs named {stem}. Choose another with --results.")
+
+
+def named(results: Path, name: str, spec: RunSpec) -> RunFolder:
+    """The run folder of that name; a new one holds the specification.
+
+    Raises:
+        ConfigError: the name cannot be a folder's, or the results folder cannot be written.
+    """
+    if not NAME.fullmatch(name):
+        raise ConfigError(
+            f"{name!r} cannot be a run's name: letters, digits and . _ + - only, 100 at most, the first a "
+            "letter or digit."
+        )
+    check_writable(results)
+    folder = RunFolder(results / name)
+    folder.path.mkdir(mode=0o700, exist_ok=True)
+    if not (folder.path / SPEC).exists() and not folder.journal.exists():
+        folder.write_spec(spec)
+    return folder
+
+
+def unfinished(results: Path, spec: RunSpec) -> RunFolder | None:
+    """The newest run with that specification that nobody writes and that has not ended; None without one."""
+    for folder in list_runs(results):
+        try:
+            same = folder.spec() == spec and not folder.is_live()
+            if same and (not folder.journal.exists() or folder.history().finished is None):
+                return folder
+        except ConfigError:
+            continue
+    return None
 
 
 def find(results: Path, name: str) -> RunFolder:
@@ -119,7 +216,7 @@ def find(results: Path, name: str) -> RunFolder:
     Raises:
         ConfigError: no such run; lists those that exist.
     """
-    if (Path(name) / JOURNAL).is_file():
+    if _is_run(Path(name)):
         return RunFolder(Path(name))
     runs = list_runs(results)
     if name == "last" and runs:
@@ -132,6 +229,18 @@ def find(results: Path, name: str) -> RunFolder:
 
 def list_runs(results: Path) -> list[RunFolder]:
     """All runs of a results folder, the newest first."""
-    found = [path for path in results.glob(f"*/{JOURNAL}") if path.is_file()]
-    found.sort(key=lambda path: (path.stat().st_mtime, path.parent.name), reverse=True)
-    return [RunFolder(path.parent) for path in found]
+    found = [path for path in results.glob("*/") if _is_run(path)]
+    return [RunFolder(path) for path in sorted(found, key=_age)]
+
+
+def _is_run(path: Path) -> bool:
+    return (path / JOURNAL).is_file() or (path / SPEC).is_file()
+
+
+def _age(path: Path) -> tuple[float, str]:
+    """Smaller for newer runs."""
+    newest = path / JOURNAL if (path / JOURNAL).is_file() else path / SPEC
+    try:
+        return (-newest.stat().st_mtime, path.name)
+    except OSError:  # it was deleted just now
+        return (0.0, path.name)

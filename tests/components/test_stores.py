@@ -9,10 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from apo import events
-from apo.budget import Forecast, Spend
+from apo.budget import Budget, Forecast, Spend
+from apo.commands import Add, Sent, SetBudget
 from apo.errors import ConfigError
 from apo.events import Event, Record, to_json
 from apo.history import History
+from apo.prompt import Prompt
+from apo.spec import Identity
 from apo.statistics import EMPTY
 from apo.store import Store
 from apo.store.journal import Journal, read_records
@@ -28,6 +31,15 @@ FACTS: tuple[Event, ...] = (
     events.CandidatesProposed(step=2, candidates=(), spend=Spend(1, 2, 3)),
     events.ProblemReported(message=HOSTILE, fatal=True),
     events.TestScored(candidate="c0", score=EMPTY, seed=EMPTY, difference=EMPTY),
+    events.RunResumed(server=Identity("m"), apo="1"),
+    events.CommandReceived(sent=Sent("a1", 1.5, Add(prompt=Prompt(HOSTILE), note=HOSTILE))),
+    events.CommandReceived(sent=Sent("a2", 2.5, SetBudget(budget=Budget(calls=9)))),
+    events.CommandApplied(id="a1"),
+    events.CommandRefused(id="a2", reason=HOSTILE),
+    events.RunPaused(),
+    events.RunContinued(),
+    events.ServerLost(message=HOSTILE),
+    events.ServerBack(),
     events.RunFinished(reason="budget spent", best="c0"),
 )
 Opening = Callable[[Path, Callable[[], float]], Store]

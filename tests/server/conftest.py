@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from apo.connection import identify
 from apo.errors import ConfigError
+from apo.identity import identify
 from apo.progress import Lines
 from apo.serving.command import Options, engine
 from apo.serving.server import Server, serve

@@ -6,8 +6,8 @@ import pytest
 
 from apo.backends import Completion, Request
 from apo.backends.openai import OpenAI
-from apo.connection import identify
 from apo.errors import ServerError
+from apo.identity import identify
 from apo.prompt import Message
 from apo.serving.server import Server
 from apo.spec import Identity

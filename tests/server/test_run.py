@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import jsonschema
 import pytest
 
@@ -62,7 +62,7 @@ def test_exported_request_can_be_sent_as_it_is(finished: Path, server: Server) -
     url = server.base_url.removesuffix("/v1") + request["endpoint"]
     headers = {"Authorization": f"Bearer {server.api_key}", "Content-Type": "application/json"}
 
-    reply = httpx.post(url, content=body, headers=headers, timeout=60)
+    reply = httpx2.post(url, content=body, headers=headers, timeout=60)
 
     assert reply.status_code == 200
     assert json.dumps(request["body"]).count(request["placeholder"]) == 1

@@ -1,0 +1,127 @@
+"""Reading what the `openai` client brings back: replies become completions, errors become failures."""
+
+from collections.abc import AsyncIterator
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import httpx2
+import openai
+
+from apo.backends import Completion
+from apo.candidate import Failure, FailureKind, Usage
+
+MOST_BYTES = 16 * 1024 * 1024
+"""Of one reply; an answer of a model is far shorter."""
+
+
+class TooLargeError(Exception):
+    """A reply is larger than any answer."""
+
+
+class _Bounded(httpx2.AsyncByteStream):
+    """A body that ends with an error where it grows too large, so that it never fills the memory."""
+
+    def __init__(self, body: Any) -> None:
+        self._body = body
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        size = 0
+        async for part in self._body:
+            size += len(part)
+            if size > MOST_BYTES:
+                raise TooLargeError
+            yield part
+
+    async def aclose(self) -> None:
+        await self._body.aclose()
+
+
+async def bound(response: httpx2.Response) -> None:
+    """A hook for the client: replies larger than MOST_BYTES fail while they are read."""
+    response.stream = _Bounded(response.stream)
+
+
+def read(reply: Any, model: str, seconds: float) -> Completion:
+    """The completion in a reply of `model`; a reply of another shape is a failure of the server."""
+    try:
+        usage, choice = reply.usage, reply.choices[0]
+        counted = Usage(*_tokens(usage), seconds)
+        cut_off = choice.finish_reason == "length"
+        refused = choice.finish_reason == "content_filter"
+        text = choice.text if hasattr(choice, "text") else choice.message.content
+        # Half a surrogate pair cannot be written as UTF-8, so it would break the journal.
+        whole = (text or "").encode("utf-8", "replace").decode("utf-8")
+        answered = str(reply.model or "")
+    except (AttributeError, IndexError, TypeError) as error:
+        failure = Failure("server", f"the reply is not that of an OpenAI-compatible server: {error}")
+        return Completion("", Usage(seconds=seconds), failure=failure)
+    if not _same_model(model, answered):
+        failure = Failure("model", f"the server answered as {answered[:200]!r} instead of {model!r}")
+        return Completion("", counted, failure=failure)
+    if refused:
+        return Completion("", counted, failure=Failure("refusal", "stopped by a content filter"))
+    return Completion(whole, counted, cut_off=cut_off)
+
+
+def _same_model(asked: str, answered: str) -> bool:
+    """Whether a reply is the asked model's: hosts add a date to a name, or a folder before it."""
+    return not answered or asked in answered or answered in asked
+
+
+def _tokens(usage: Any) -> tuple[int, int]:
+    """Prompt and completion tokens; 0 where a server does not count them."""
+    return (usage.prompt_tokens or 0, usage.completion_tokens or 0) if usage else (0, 0)
+
+
+def classify(error: Exception, secret: str = "") -> Failure:
+    """What kind of failure an error of the client is; a server may repeat the key, we do not."""
+    message = str(error).splitlines()[0][:500] if str(error) else type(error).__name__
+    if secret:
+        message = message.replace(secret, "***")
+    if isinstance(error.__cause__, TooLargeError):
+        return Failure("server", f"the reply is larger than {MOST_BYTES >> 20} MB")
+    kinds: tuple[tuple[type[Exception], FailureKind], ...] = (
+        (TimeoutError, "timeout"),
+        (openai.APITimeoutError, "timeout"),
+        (openai.APIConnectionError, "connection"),
+        (openai.RateLimitError, "rate_limit"),
+        (openai.AuthenticationError, "authentication"),
+        (openai.PermissionDeniedError, "authentication"),
+        (openai.InternalServerError, "server"),
+        (UnicodeEncodeError, "request"),
+    )
+    for cls, kind in kinds:
+        if isinstance(error, cls):
+            return Failure(kind, message)
+    if isinstance(error, openai.BadRequestError) and (
+        "context length" in message or error.code == "context_length_exceeded"
+    ):
+        return Failure("context", message)
+    if isinstance(error, openai.APIStatusError):
+        return Failure("request", message)
+    return Failure("server", message)
+
+
+def retry_after(error: Exception) -> float | None:
+    """Seconds that a server asks to wait (Retry-After as a number or a date); None if it does not say."""
+    if not isinstance(error, openai.APIStatusError):
+        return None
+    headers = error.response.headers
+    for name, unit in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
+        try:
+            return max(0.0, float(headers[name]) / unit)
+        except (KeyError, ValueError):
+            continue
+    try:
+        when = parsedate_to_datetime(headers["retry-after"])
+        now = parsedate_to_datetime(headers["date"])
+        return max(0.0, (when - now).total_seconds())
+    except (KeyError, ValueError, TypeError):
+        return None
+
+
+def is_final(error: Exception) -> bool:
+    """Whether the server itself says that another try is of no use."""
+    if not isinstance(error, openai.APIStatusError):
+        return False
+    return bool(error.response.headers.get("x-should-retry") == "false")

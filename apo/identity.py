@@ -1,0 +1,134 @@
+"""What answers at an address: model, weights, engine, chat template; enough to tell two servers apart."""
+
+import hashlib
+import json
+import time
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import httpx2
+
+from apo.errors import ServerError, unknown
+from apo.spec import Identity
+
+SECONDS = 20.0
+"""Most time for a question about the server itself."""
+MOST_BYTES = 4 * 1024 * 1024
+PROBE = (
+    {"role": "system", "content": "Answer briefly."},
+    {"role": "user", "content": "One, two?"},
+    {"role": "assistant", "content": "Three."},
+    {"role": "user", "content": "Four?"},
+)
+"""A chat with every role; how it becomes tokens tells chat template and tokenizer."""
+
+
+def identify(base_url: str, key: str, model: str, variable: str) -> Identity:
+    """What answers at `base_url` under the name `model`.
+
+    Raises:
+        ServerError: nothing answers, the key is refused, or the model is not served there.
+    """
+    where = public(base_url)
+    reply = _get(f"{base_url.rstrip('/')}/models", key, where)
+    if reply.status_code in (401, 403):
+        raise ServerError(
+            f"The server at {where} refuses the API key from {variable} "
+            f"(HTTP {reply.status_code}). Set the right key in that variable."
+        )
+    if reply.status_code != 200:
+        raise ServerError(
+            f"The server at {where} answers HTTP {reply.status_code} to a list of its models. Is "
+            "this an OpenAI-compatible address? It usually ends in /v1."
+        )
+    try:
+        served = {str(entry["id"]): entry for entry in reply.json()["data"]}
+    except (ValueError, KeyError, TypeError) as error:
+        raise ServerError(
+            f"The server at {where} does not answer like an OpenAI-compatible one: its list of "
+            "models cannot be read. Check the address; it usually ends in /v1."
+        ) from error
+    if model not in served:
+        raise ServerError(str(unknown(f"model at {where} named", model, served)))
+    entry: dict[str, Any] = served[model]
+    context = entry.get("max_model_len")
+    owner = str(entry.get("owned_by") or "")
+    return Identity(
+        model=model,
+        root=str(entry.get("root") or ""),
+        base_url=where,
+        template=_template(base_url, key, model) if owner == "vllm" else "",
+        engine=_engine(base_url, key) if owner == "vllm" else owner,
+        context=context if isinstance(context, int) else None,
+    )
+
+
+def _get(url: str, key: str, where: str) -> httpx2.Response:
+    try:
+        return _fetch("GET", url, key)
+    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+        raise ServerError(
+            f"No model server answers at {where} ({type(error).__name__}). Start it, correct --url, "
+            "or leave --url out and apo starts one itself."
+        ) from error
+    except EndlessError as error:
+        raise ServerError(
+            f"The server at {where} sends a list of its models that is {error}. Is this an "
+            "OpenAI-compatible address? It usually ends in /v1."
+        ) from error
+
+
+class EndlessError(Exception):
+    """A reply goes on and on."""
+
+
+def _fetch(method: str, url: str, key: str, body: Any = None) -> httpx2.Response:
+    """One reply, read up to a size and a time that no such reply needs.
+
+    Raises:
+        httpx2.HTTPError, httpx2.InvalidURL: no reply.
+        EndlessError: more than MOST_BYTES, or more than SECONDS.
+    """
+    headers, deadline = {"Authorization": f"Bearer {key}"}, time.monotonic() + SECONDS
+    with (
+        httpx2.Client(timeout=SECONDS) as client,
+        client.stream(method, url, headers=headers, json=body) as reply,
+    ):
+        content = bytearray()
+        for part in reply.iter_raw():
+            content += part
+            if len(content) > MOST_BYTES:
+                raise EndlessError(f"larger than {MOST_BYTES >> 20} MB")
+            if time.monotonic() > deadline:
+                raise EndlessError(f"not complete after {SECONDS:.0f} seconds")
+        return httpx2.Response(reply.status_code, headers=reply.headers, content=bytes(content))
+
+
+def _engine(base_url: str, key: str) -> str:
+    """vLLM with its version, which it tells beside /v1."""
+    try:
+        return f"vllm {_fetch('GET', f'{_root(base_url)}/version', key).json()['version']}"
+    except (httpx2.HTTPError, EndlessError, ValueError, KeyError, TypeError):
+        return "vllm"
+
+
+def _template(base_url: str, key: str, model: str) -> str:
+    """Digest of the tokens that vLLM makes of a fixed chat: 16 hex digits, or nothing."""
+    body = {"model": model, "messages": PROBE, "add_generation_prompt": True}
+    try:
+        tokens = _fetch("POST", f"{_root(base_url)}/tokenize", key, body).json()["tokens"]
+        return hashlib.sha256(json.dumps(tokens).encode()).hexdigest()[:16]
+    except (httpx2.HTTPError, EndlessError, ValueError, KeyError, TypeError):
+        return ""
+
+
+def _root(base_url: str) -> str:
+    return base_url.rstrip("/").removesuffix("/v1")
+
+
+def public(url: str | None) -> str:
+    """An address without user name, password or query, which may hold secrets."""
+    parts = urlsplit(url or "")
+    host = parts.hostname or ""
+    port = f":{parts.port}" if parts.port else ""
+    return urlunsplit((parts.scheme, host + port, parts.path, "", ""))
