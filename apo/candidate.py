@@ -38,6 +38,8 @@ class Usage:
     completion_tokens: int = 0
     seconds: float = 0.0
     """From sending the request to its answer."""
+    cached: bool = False
+    """Answered from the cache, without asking the server."""
 
 
 @dataclass(frozen=True, slots=True)
