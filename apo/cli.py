@@ -1,4 +1,4 @@
-"""The command line: run, list, show, export, serve, tasks. Data on stdout, all else on stderr."""
+"""The command line: run, list, show, export, serve, tasks, cache. Data on stdout, all else on stderr."""
 
 import json
 import signal
@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from apo import __version__
+from apo.cli_cache import app as cache
 from apo.cli_options import DEFAULT_MODEL, RESULTS, AsJson, Results, RunName
 from apo.cli_run import run
 from apo.errors import ApoError, unknown
@@ -22,6 +23,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(run)
+app.add_typer(cache, name="cache")
 
 
 def main() -> None:
