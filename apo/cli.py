@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from apo import __version__
+from apo.cli_cache import app as cache
 from apo.cli_options import DEFAULT_MODEL, RESULTS, AsJson, Results, RunName
 from apo.cli_run import run
 from apo.cli_steer import resume, send
@@ -28,6 +29,7 @@ app = typer.Typer(
 app.command()(run)
 app.command()(resume)
 app.command()(send)
+app.add_typer(cache, name="cache")
 
 
 def main() -> None:

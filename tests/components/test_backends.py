@@ -3,11 +3,15 @@
 import itertools
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 
 from apo.backends import Backend, Completion, Request
+from apo.backends.cached import Cached
+from apo.backends.completions import Completions
 from apo.backends.concurrency import Concurrency
 from apo.backends.openai import OpenAI
 from apo.backends.scripted import Scripted, as_text
@@ -48,7 +52,44 @@ def openai() -> Iterator[Backend]:
             backend.close()
 
 
-BACKENDS: dict[str, Opening] = {"scripted": scripted, "openai": openai}
+@contextmanager
+def cached() -> Iterator[Backend]:
+    """The one with a store in front, which is empty at first."""
+    with (
+        TemporaryDirectory() as folder,
+        Completions(Path(folder) / "kept.sqlite") as store,
+        scripted() as backend,
+    ):
+        yield Cached(backend, "server", store)
+
+
+@contextmanager
+def warm() -> Iterator[Backend]:
+    """The same, once all that these tests ask was answered."""
+    with cached() as backend:
+        texts = [*(f"say word{n}" for n in range(3000)), "say yes", "say one two three"]
+        assert len(texts) == len(list(backend.stream(map(ask, texts))))
+        yield backend
+
+
+@contextmanager
+def cached_openai() -> Iterator[Backend]:
+    """A store in front of the backend that asks servers from a thread of its own."""
+    with (
+        TemporaryDirectory() as folder,
+        Completions(Path(folder) / "kept.sqlite") as store,
+        openai() as backend,
+    ):
+        yield Cached(backend, "server", store)
+
+
+BACKENDS: dict[str, Opening] = {
+    "scripted": scripted,
+    "openai": openai,
+    "cached": cached,
+    "cached_warm": warm,
+    "cached_openai": cached_openai,
+}
 
 
 @pytest.fixture(params=[*BACKENDS.values()], ids=[*BACKENDS])
