@@ -97,6 +97,8 @@ class Engine:
     def step(self) -> bool:
         """Do one whole step, or finish the one begun; False when the search is over."""
         steps = self.history.steps
+        if self.history.spend["test"].calls > 0:
+            return False  # nothing follows the sealed test
         if not steps or steps[-1].finished:
             self.steering.obey()
             if not self._begin():
@@ -169,9 +171,9 @@ class Engine:
             return True
         if not self.history.scores("c0"):
             raise RunError(f"The seed prompt got no answer on any dev row. {first_failure(self.history)}")
-        # Less than one candidate's dev rows cannot make a new winner, and nothing follows the test.
-        over = left < len(self.task.dev) or self.history.spend["test"].calls > 0
-        move = None if over or self.history.orders.stopping else next_move(self.history)
+        # Less than one candidate's dev rows cannot make a new winner.
+        over = left < len(self.task.dev) or self.history.orders.stopping
+        move = None if over else next_move(self.history)
         if move is None:
             return False
         allowance = min(left, max(2 * len(self.task.dev), int(SHARE * left)))
@@ -229,6 +231,7 @@ class Engine:
         while True:
             self._forecast_once()
             self._drop_unfit(step.cohort)
+            self.steering.listen()
             plan = self._plan(scheduler, step.cohort, self._allowance(step))
             for candidate, reason in plan.pruned:
                 self.emit(events.CandidatePruned(candidate=candidate, reason=reason))

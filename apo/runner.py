@@ -4,10 +4,12 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from apo import __version__, events, plugins
 from apo.backends import Backend
+from apo.backends.cached import Cached
+from apo.backends.completions import FILE, Completions
 from apo.backends.patient import Patient
 from apo.budget import Forecast
 from apo.commands import Sent
@@ -21,7 +23,7 @@ from apo.failures import first_failure
 from apo.forecasting import least_calls, test_calls
 from apo.history import History
 from apo.resuming import card, check_same
-from apo.serving.weights import Report
+from apo.serving.weights import Report, cache_folder
 from apo.spec import Identity, RunSpec
 from apo.steering import Nobody, Source
 from apo.store import Store
@@ -38,6 +40,10 @@ class Models:
 
     task: Link
     proposal: Link
+    store: Completions | None = None
+    """Answers of earlier runs."""
+    problem: str = ""
+    """Why there is no store, though one was asked for."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +98,13 @@ def connected(spec: RunSpec, report: Report) -> Iterator[Models]:
         proposal = link
         if other is not None and other != spec.model:
             proposal = stack.enter_context(connect(other, report))
-        yield Models(link, proposal)
+        store, problem = None, ""
+        if spec.cache:
+            try:
+                store = stack.enter_context(Completions(cache_folder() / FILE))
+            except ConfigError as error:
+                problem = f"{error} The run goes on without it."
+        yield Models(link, proposal, store, problem)
 
 
 def go_on(
@@ -122,6 +134,8 @@ def go_on(
         people = People(Inbox(folder.inbox), interrupted)
         engine = _engine(spec, task, models, history, journal, _each(_keep_best(folder), *observers), people)
         _open(engine, spec, models.task.identity)
+        if models.problem:
+            engine.emit(events.ProblemReported(message=models.problem))
         engine.run()
 
 
@@ -141,7 +155,8 @@ def _open(engine: Engine, spec: RunSpec, server: Identity) -> None:
 
 def dry_run(spec: RunSpec, task: Task, models: Models) -> Forecast:
     """Evaluate the seed on its first rows and say what the run would use; keeps nothing."""
-    engine = _engine(spec, task, models, History(), MemoryStore(clock=time.time), _each(), Nobody())
+    live = replace(models, store=None)  # what is kept tells nothing of the server's speed
+    engine = _engine(spec, task, live, History(), MemoryStore(clock=time.time), _each(), Nobody())
     _open(engine, spec, models.task.identity)
     engine.probe()
     if engine.history.forecast is None:
@@ -159,16 +174,18 @@ def _engine(
     observer: Observer,
     source: Source,
 ) -> Engine:
-    def patient(link: Link) -> Backend:
-        return Patient(link.backend, spec.patience, link.revive, tell=lambda why: engine.heed(why))
+    def backend(link: Link) -> Backend:
+        patient = Patient(link.backend, spec.patience, link.revive, tell=lambda why: engine.heed(why))
+        kept = models.store
+        return patient if kept is None else Cached(patient, kept.register(link.identity), kept)
 
     engine = Engine(
         task=task,
         history=history,
         store=store,
         scheduler=plugins.build("schedulers", spec.scheduler),
-        evaluator=Evaluator(patient(models.task), task.scorer, task.decoding),
-        proposal_backend=patient(models.proposal),
+        evaluator=Evaluator(backend(models.task), task.scorer, task.decoding),
+        proposal_backend=backend(models.proposal),
         observer=observer,
         source=source,
     )

@@ -100,8 +100,11 @@ class Steering:
 
     def obey(self) -> None:
         """At the start of a step: apply what has been received, in order."""
-        self.wait()
-        for sent in list(self.history.orders.received.values()):
+        while True:
+            self.wait()
+            sent = next(iter(self.history.orders.received.values()), None)
+            if sent is None:
+                return
             reason = refusal(sent.command, self.history)
             if reason is None:
                 self.emit(events.CommandApplied(id=sent.id))

@@ -5,7 +5,9 @@ from collections import Counter
 
 from apo import events
 from apo.budget import Budget, Forecast, Spend, used
+from apo.commands import name as command_name
 from apo.history import History
+from apo.orders import HUMAN
 from apo.statistics import Interval
 
 
@@ -53,8 +55,9 @@ def forecast(made: Forecast) -> str:
 
 def spent(spend: Spend) -> str:
     """What was used."""
+    cached = f" ({spend.cached} from the cache)" if spend.cached else ""
     return (
-        f"{spend.calls} calls, {count(spend.prompt_tokens)} prompt and "
+        f"{spend.calls} calls{cached}, {count(spend.prompt_tokens)} prompt and "
         f"{count(spend.completion_tokens)} completion tokens"
     )
 
@@ -78,8 +81,11 @@ def event(history: History, record: events.Record) -> str | None:
             )
         case events.ForecastMade(forecast=made):
             return f"forecast: {forecast(made)}"
-        case events.StepStarted(step=step, side=None):
+        case events.StepStarted(step=0 as step):
             return f"step {step}: the seed prompt"
+        case events.StepStarted(step=step, side=None, component=component, cohort=cohort):
+            what = ", ".join(cohort) or "candidates"
+            return f"step {step}: {what} {'added by hand' if component == HUMAN else 'promoted by hand'}"
         case events.StepStarted(step=step, side=side, component=component):
             return f"step {step}: {side} by {component}"
         case events.CandidatesProposed(step=step) as proposed if step > 0:
@@ -88,6 +94,20 @@ def event(history: History, record: events.Record) -> str | None:
             return _finished(history, finished)
         case events.ProblemReported(message=message):
             return f"problem: {message}"
+        case events.RunResumed():
+            return f"resumed after {history.total.calls} calls"
+        case events.ServerLost(message=message):
+            return f"the model server is lost, waiting for it: {message}"
+        case events.ServerBack():
+            return "the model server is back"
+        case events.RunPaused():
+            return "paused"
+        case events.RunContinued():
+            return "going on"
+        case events.CommandReceived(sent=sent):
+            return f"received: {command_name(sent.command)}"
+        case events.CommandRefused(reason=reason):
+            return f"refused: {reason}"
         case events.TestScored(candidate=candidate, score=score, seed=seed, difference=difference):
             return (
                 f"sealed test: {candidate} {percent(score)}, seed {percent(seed)}, "

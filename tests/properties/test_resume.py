@@ -24,6 +24,8 @@ from apo.store.memory import MemoryStore
 from tests.helpers import Answer, skilled, started, toy_spec, toy_task
 
 TASK = toy_task()
+NARROW = 30
+"""Words of a prompt that the narrow model takes."""
 SMALL_RUNGS = {"successive_halving": "successive_halving:least_rows=5"}
 SCHEDULERS = [SMALL_RUNGS.get(name, name) for name in plugins.names("schedulers")]
 
@@ -36,7 +38,14 @@ def failing(request: Request) -> str | Failure:
     return Failure("timeout", "slow") if len(text) % 7 == 0 else skilled(TASK)(request)
 
 
-ANSWERS: dict[str, Answer] = {"well": skilled(TASK), "failing": failing}
+def narrow(request: Request) -> str | Failure:
+    """A model whose context holds no more than three exemplars."""
+    words = len(as_text(request.rendered).split())
+    too_long = request.temperature == 0 and words > NARROW
+    return Failure("context", "too long") if too_long else skilled(TASK)(request)
+
+
+ANSWERS: dict[str, Answer] = {"well": skilled(TASK), "failing": failing, "narrow": narrow}
 
 
 def spec_of(scheduler: str, component: str) -> RunSpec:
