@@ -35,5 +35,6 @@ check: setup
 	  {print $$2 " has " $$1 " lines; split it by noun (300 at most)"; bad = 1} END {exit bad}'
 
 bench: setup
+	$(BIN)/python -m tests.benchmarks.honesty
 	$(BIN)/python -m tests.benchmarks.throughput
 	$(BIN)/python -m tests.benchmarks.public $(DATA_DIR)

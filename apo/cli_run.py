@@ -166,7 +166,7 @@ def _forecast(spec: "RunSpec", task: "Task", as_json: bool) -> None:
 
     with reporter(quiet=as_json) as shown, runner.connected(spec, shown.waiting) as models:
         made = runner.dry_run(spec, task, models)
-    print(json.dumps(asdict(made)) if as_json else words.forecast(made))
+    print(json.dumps(asdict(made)) if as_json else f"{words.forecast(made)}\n{words.power(len(task.dev))}")
 
 
 def execute(folder: "RunFolder", task: "Task", as_json: bool) -> None:

@@ -16,15 +16,15 @@ from apo.errors import ApoError, RunError
 from apo.evaluation import Evaluator, Pair
 from apo.failures import first_failure, unfit_rows
 from apo.forecasting import FIRST_ROWS, check_enough, first_forecast, test_calls
-from apo.history import UNFIT, History, Step, scored
+from apo.history import UNFIT, History, Step
 from apo.hygiene import inspect
 from apo.metering import MeteredModel
 from apo.moves import propose
 from apo.orders import HUMAN, PROMOTED
 from apo.schedulers import Plan, Scheduler
 from apo.schedulers.full import Full
+from apo.sealed import compare
 from apo.seeding import rng
-from apo.statistics import mean_interval, paired_difference
 from apo.steering import Nobody, Source, Steering
 from apo.store import Store
 from apo.task import Task
@@ -133,15 +133,7 @@ class Engine:
             done = self.history.test_evaluations(candidate.id)
             pairs = [(candidate, row) for row in self.task.test if row.id not in done]
             self._ask(pairs, sealed=True)
-        ours, theirs = (scored(self.history.test_evaluations(c.id)) for c in (winner, seed))
-        self.emit(
-            events.TestScored(
-                candidate=winner.id,
-                score=mean_interval(list(ours.values())),
-                seed=mean_interval(list(theirs.values())),
-                difference=paired_difference(ours, theirs),
-            )
-        )
+        self.emit(compare(self.history, winner))
 
     def left(self) -> int:
         """Calls left for the search, after what the sealed test will take."""

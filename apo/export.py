@@ -15,16 +15,16 @@ import msgspec
 from apo import __version__
 from apo.candidate import Candidate
 from apo.errors import ConfigError, unknown
+from apo.headroom import corrected_score
 from apo.history import History
 from apo.prompt import PLACEHOLDER, Prompt, render, stops
-from apo.selection import corrected
 from apo.statistics import mean_interval, paired_difference
 from apo.store.runs import write_private
 
 SCHEMA_VERSION = 2
 DEV_NOTE = (
-    "The winner was picked as the best of many on these rows, so its dev score is optimistic. "
-    "The test score is not."
+    "The winner was picked as the best of many on these rows, so its dev score is optimistic; `corrected` "
+    "takes that luck out by empirical Bayes. The test score needs no correction."
 )
 
 
@@ -123,7 +123,7 @@ def _dev(history: History, winner: Candidate) -> dict[str, Any]:
     scores, seed = history.scores(winner.id), history.scores("c0")
     return {
         "winner": asdict(mean_interval(list(scores.values()))),
-        "corrected": asdict(corrected({c: history.scores(c) for c in history.candidates}, winner.id)),
+        "corrected": asdict(corrected_score(history, winner.id)),
         "seed": asdict(mean_interval(list(seed.values()))),
         "difference": asdict(paired_difference(scores, seed)),
         "candidates": len(history.candidates),

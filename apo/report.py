@@ -5,10 +5,11 @@ from dataclasses import asdict
 
 from apo import words
 from apo.alternation import credit
+from apo.failures import kinds
+from apo.headroom import headroom
 from apo.history import History
 from apo.leaderboard import Row, rank
 from apo.prompt import PLACEHOLDER, render
-from apo.statistics import mean_interval
 
 SHOWN = 12
 """Candidates in the report's board."""
@@ -50,21 +51,13 @@ def markdown(history: History, name: str) -> str:
 
 def _headroom(history: History) -> str:
     """No exemplars, random exemplars, best so far: what there is to gain, and from what."""
-    best, tested = history.best(), history.tested
-    plain = [c.id for c in history.candidates.values() if c.origin == "uniform"]
-    arms = [("no exemplars (seed)", "c0"), *(("random exemplars", c) for c in plain[:1])]
-    arms += [("best", best.id)] if best is not None else []
-    sealed = {} if tested is None else {tested.candidate: tested.score, "c0": tested.seed}
     rows = [
-        (
-            name,
-            c,
-            words.percent(mean_interval(list(history.scores(c).values()))),
-            words.percent(sealed[c]) if c in sealed else "",
-        )
-        for name, c in arms
+        (arm.name, arm.candidate, words.percent(arm.dev), words.percent(arm.sealed) if arm.sealed else "")
+        for arm in headroom(history)
     ]
-    return _table(("prompt", "id", "dev score", "sealed test"), rows)
+    return "\n\n".join(
+        filter(None, (_table(("prompt", "id", "dev score", "sealed test"), rows), words.luck(history)))
+    )
 
 
 def _board(rows: Sequence[Row]) -> str:
@@ -112,7 +105,9 @@ def _spent(history: History) -> str:
     rows.append(("all", f"{words.spent(history.total)}, {words.duration(history.seconds)}"))
     if history.forecast is not None:
         rows.append(("forecast", words.forecast(history.forecast)))
-    return _table(("role", "used"), rows)
+    table = _table(("role", "used"), rows)
+    failed = ", ".join(f"{n} {kind}" for kind, n in sorted(kinds(history).items()))
+    return f"{table}\n\nRows without an answer, missing from all scores: {failed}." if failed else table
 
 
 def _prompt(history: History) -> str:

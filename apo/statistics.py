@@ -1,4 +1,4 @@
-"""How sure a score is: intervals for means and for paired differences, at 95 %."""
+"""How sure a score is, and whether two differ: intervals at 95 %, the sign test, how many rows it takes."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -9,6 +9,12 @@ Z = NormalDist().inv_cdf(0.975)
 RESAMPLES = 2000
 LEAST_ROWS = 10
 """Rows below which resampling them says too little."""
+ALPHA, POWER = 0.05, 0.80
+"""Of `visible_gain`: how often nothing may pass for a gain (one-sided), how often a gain must be seen."""
+NOISE = (NormalDist().inv_cdf(1 - ALPHA) + NormalDist().inv_cdf(POWER)) ** 2
+"""Squared standard errors (6.18) that a gain must measure to be seen that often."""
+DISCORDANT = 0.2
+"""Share of rows that one of two prompts gets right and the other wrong, if nothing is known of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,3 +75,58 @@ def paired_difference(ours: Mapping[str, float], theirs: Mapping[str, float]) ->
     if len(shared) < LEAST_ROWS:
         return Interval(math.fsum(differences) / len(shared), -1.0, 1.0, len(shared))
     return bootstrap(differences)
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """On how many rows one side did better, and how likely so uneven a split is by chance."""
+
+    wins: int
+    losses: int
+    p: float
+    """Two-sided, at most 1; 1 if no row differs, 0 only where it is too small for a float."""
+
+
+def sign_test(ours: Mapping[str, float], theirs: Mapping[str, float]) -> Sign:
+    """The exact sign test over the rows that both answered and on which they differ.
+
+    For right/wrong scores this is McNemar's test (1947) with exact binomial chances, which hold for few
+    rows too. Of graded scores only the direction counts, not by how much they differ.
+    """
+    shared = ours.keys() & theirs.keys()
+    wins = sum(ours[row] > theirs[row] for row in shared)
+    losses = sum(ours[row] < theirs[row] for row in shared)
+    n = wins + losses
+    splits, at_least_as_uneven = 1, 0
+    for fewer in range(min(wins, losses) + 1):
+        at_least_as_uneven += splits
+        splits = splits * (n - fewer) // (fewer + 1)
+    return Sign(wins, losses, min(1.0, 2 * at_least_as_uneven / 2**n))
+
+
+def visible_gain(rows: int, discordant: float = DISCORDANT) -> float:
+    """The smallest gain (share, 0 to 1) that so many paired rows tell from noise, as ALPHA and POWER say.
+
+    Solves n = NOISE (d - g^2) / g^2 for the gain g, d being the share of `discordant` rows (Connor 1987
+    without his second variance term). A gain needs at least as many discordant rows as it has: with so
+    few rows that g would pass d (below 25 at d = .2), every discordant row is taken for a win, d = g, so
+    g = NOISE / (n + NOISE), rising to 1 for no row. The normal approximation is rough there.
+
+    Raises:
+        ValueError: rows below 0, or discordant not in (0, 1].
+    """
+    if rows < 0 or not 0 < discordant <= 1:
+        raise ValueError(f"rows must be at least 0 and discordant in (0, 1], not {rows} and {discordant}")
+    return max(min(math.sqrt(NOISE * discordant / (rows + NOISE)), discordant), NOISE / (rows + NOISE))
+
+
+def rows_needed(gain: float, discordant: float = DISCORDANT) -> int:
+    """The paired rows on which `visible_gain` is at most `gain` (in (0, 1]); at least 1.
+
+    Raises:
+        ValueError: gain or discordant not in (0, 1].
+    """
+    if not 0 < gain <= 1 or not 0 < discordant <= 1:
+        raise ValueError(f"gain and discordant must be in (0, 1], not {gain} and {discordant}")
+    rows = NOISE * (max(discordant, gain) - gain**2) / gain**2
+    return max(1, math.ceil(rows - 1e-9))

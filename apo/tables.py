@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from apo import words
+from apo.headroom import headroom
 from apo.history import History
 from apo.leaderboard import Row, rank
 from apo.prompt import Layout, Rendered
@@ -78,9 +79,14 @@ def _layout(layout: Layout) -> str:
 
 
 def _verdict(history: History) -> None:
-    tested = history.tested
-    print("Scores are on dev rows, so the best one's is optimistic: it was picked among all.")
-    if tested is not None:
-        print(f"Sealed test: seed   {words.percent(tested.seed)}")
-        print(f"             winner {words.percent(tested.score)}")
-        print(words.verdict(history))
+    tested, luck = history.tested, words.luck(history)
+    if luck is not None:
+        print(luck)
+    if tested is None:
+        return
+    print(f"Sealed test: seed   {words.percent(tested.seed)}")
+    print(f"             winner {words.percent(tested.score)}")
+    print(words.verdict(history))
+    if tested.difference.low <= 0:
+        arms = [(arm.name, arm.candidate, words.percent(arm.dev)) for arm in headroom(history)]
+        show(("what there was to gain", "id", "dev"), arms)

@@ -6,9 +6,10 @@ from collections import Counter
 from apo import events
 from apo.budget import Budget, Forecast, Spend, used
 from apo.commands import name as command_name
+from apo.headroom import EXPECTED_GAIN, corrected_score
 from apo.history import History
 from apo.orders import HUMAN
-from apo.statistics import Interval
+from apo.statistics import Interval, rows_needed, visible_gain
 
 
 def percent(interval: Interval) -> str:
@@ -77,7 +78,7 @@ def event(history: History, record: events.Record) -> str | None:
             train, dev, test = task.sizes
             return (
                 f"{task.name} on {server.model} ({server.engine or 'unknown engine'}): "
-                f"{train} train, {dev} dev, {test} test rows"
+                f"{train} train, {dev} dev, {test} test rows\n{power(dev)}"
             )
         case events.ForecastMade(forecast=made):
             return f"forecast: {forecast(made)}"
@@ -146,10 +147,45 @@ def verdict(history: History) -> str | None:
     if tested.candidate == "c0":
         return "No improvement: no candidate beat the seed prompt on dev."
     if tested.difference.low > 0:
-        return f"Better than the seed prompt on the sealed test: {points(tested.difference)}."
+        return f"Better than the seed prompt on the sealed test: {points(tested.difference)}.{_sign(tested)}"
     if tested.difference.high < 0:
-        return f"Worse than the seed prompt on the sealed test: {points(tested.difference)}."
-    return f"No improvement that the sealed test can tell from noise: {points(tested.difference)}."
+        return f"Worse than the seed prompt on the sealed test: {points(tested.difference)}.{_sign(tested)}"
+    noise = 50 * (tested.difference.high - tested.difference.low)
+    return (
+        f"No improvement that the sealed test can tell from noise: {points(tested.difference)}; on its "
+        f"{tested.difference.n} rows anything below {noise:.1f} points is noise.{_sign(tested)}"
+    )
+
+
+def _sign(tested: events.TestScored) -> str:
+    """The exact test on the rows that differ."""
+    if tested.better + tested.worse == 0:
+        return ""
+    p = "p < 0.001" if tested.p_value < 0.001 else f"p = {tested.p_value:.3f}"
+    return f" Rows better {tested.better}, worse {tested.worse} (exact McNemar {p})."
+
+
+def luck(history: History) -> str | None:
+    """What the best dev score is worth, having been picked among all; None before there is a choice."""
+    best = history.best()
+    if best is None or len(history.candidates) < 2:
+        return None
+    return (
+        f"{best.id} was picked as the best of {len(history.candidates)} on dev, which flatters it: without "
+        f"that luck {percent(corrected_score(history, best.id))}."
+    )
+
+
+def power(dev_rows: int) -> str:
+    """What gain so many dev rows can show, and how many would show the usual one."""
+    seen = visible_gain(dev_rows)
+    line = f"{dev_rows} dev rows can tell a gain of {100 * seen:.0f} points from noise (4 times of 5)"
+    if seen <= EXPECTED_GAIN:
+        return f"{line}."
+    needed = rows_needed(EXPECTED_GAIN)
+    return (
+        f"{line}; smaller gains will not be seen. For {100 * EXPECTED_GAIN:.0f} points take {needed} (--dev)."
+    )
 
 
 def printable(text: str) -> str:
