@@ -12,11 +12,14 @@ from typing import Annotated, Any
 import typer
 
 from apo import __version__
+from apo.cli_batch import batch
 from apo.cli_cache import app as cache
-from apo.cli_options import DEFAULT_MODEL, RESULTS, AsJson, Results, RunName
+from apo.cli_eval import evaluate
+from apo.cli_options import RESULTS, AsJson, Results, RunName
 from apo.cli_run import run
 from apo.cli_steer import resume, send
 from apo.errors import ApoError, unknown
+from apo.spec import DEFAULT_MODEL
 
 app = typer.Typer(
     name="apo",
@@ -29,6 +32,8 @@ app = typer.Typer(
 app.command()(run)
 app.command()(resume)
 app.command()(send)
+app.command("eval")(evaluate)
+app.command()(batch)
 app.add_typer(cache, name="cache")
 
 

@@ -11,6 +11,7 @@ import typer
 
 from apo import cli_options as opt
 from apo.errors import RunError, unknown
+from apo.spec import DEFAULT_MODEL, KEY
 
 if TYPE_CHECKING:
     from apo.backends import Backend, Request
@@ -64,9 +65,9 @@ def show(as_json: opt.AsJson = False) -> None:
 @app.command()
 def verify(
     sample: Sample = 20,
-    model: Model = opt.DEFAULT_MODEL,
+    model: Model = DEFAULT_MODEL,
     url: opt.Url = None,
-    api_key_env: opt.ApiKeyEnv = opt.KEY,
+    api_key_env: opt.ApiKeyEnv = KEY,
     context: opt.Context = None,
     eager: opt.Eager = False,
 ) -> None:

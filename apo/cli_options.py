@@ -5,10 +5,9 @@ from typing import Annotated
 
 import typer
 
-DEFAULT_MODEL = "smollm2-135m-instruct"
-DEFAULT_CALLS = 1500
+from apo.spec import DEFAULT_CALLS
+
 RESULTS = Path("results")
-KEY = "OPENAI_API_KEY"
 PATIENCE = 10.0
 
 Results = Annotated[Path, typer.Option(help="Folder that holds the runs.")]

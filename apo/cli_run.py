@@ -1,23 +1,21 @@
-"""`apo run`: from options to a run specification, and the ways that a run can end."""
+"""`apo run`: begin a run or go on with it, and the ways that it can end."""
 
 import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
 from apo import cli_options as opt
 from apo.errors import ConfigError
+from apo.spec import DEFAULT_MODEL, KEY
 
 if TYPE_CHECKING:
-    from apo.spec import RunSpec, TaskSource
+    from apo.spec import RunSpec
     from apo.store.runs import RunFolder
     from apo.task import Task
-
-NONE = "none"
-"""As the name of a proposer or selector it means: no such component."""
 
 
 def run(
@@ -33,12 +31,12 @@ def run(
     test: opt.Test = None,
     drop_duplicates: opt.DropDuplicates = False,
     data_dir: opt.DataDir = None,
-    model: opt.Model = opt.DEFAULT_MODEL,
+    model: opt.Model = DEFAULT_MODEL,
     url: opt.Url = None,
-    api_key_env: opt.ApiKeyEnv = opt.KEY,
+    api_key_env: opt.ApiKeyEnv = KEY,
     proposal_model: opt.ProposalModel = None,
     proposal_url: opt.ProposalUrl = None,
-    proposal_api_key_env: opt.ApiKeyEnv = opt.KEY,
+    proposal_api_key_env: opt.ApiKeyEnv = KEY,
     proposer: opt.Proposers = None,
     selector: opt.Selectors = None,
     scheduler: opt.SchedulerName = "successive_halving",
@@ -63,71 +61,43 @@ def run(
 
     The same command again goes on with a run that was interrupted.
     """
-    from apo.budget import Budget
-    from apo.spec import PROPOSERS, SELECTORS, ModelSpec, RunSpec
+    from apo.options import RunOptions
 
-    settings = {"scorer": scorer, "instruction": instruction, "max_tokens": max_tokens}
-    settings |= {"duplicates": "drop" if drop_duplicates else None}
-    sizes = _given({"train": train, "dev": dev, "test": test})
-    source = task_source(task, data, (input_, target), data_dir, _given(settings), sizes)
-    other = None
-    if proposal_model or proposal_url:
-        other = ModelSpec(proposal_model or model, proposal_url, proposal_api_key_env, context, eager)
-    if calls is None and not (prompt_tokens or completion_tokens or minutes):
-        calls = opt.DEFAULT_CALLS
-    seconds = None if minutes is None else 60 * minutes
-    spec = RunSpec(
-        task=source,
-        model=ModelSpec(model, url, api_key_env, context, eager),
-        proposal_model=other,
-        proposers=_components(proposer, PROPOSERS),
-        selectors=_components(selector, SELECTORS) if max_exemplars else (),
+    options = RunOptions(
+        task=task,
+        data=None if data is None else str(data),
+        input=input_,
+        target=target,
+        scorer=scorer,
+        instruction=instruction,
+        max_tokens=max_tokens,
+        train=train,
+        dev=dev,
+        test=test,
+        drop_duplicates=drop_duplicates,
+        data_dir=None if data_dir is None else str(data_dir),
+        model=model,
+        url=url,
+        api_key_env=api_key_env,
+        proposal_model=proposal_model,
+        proposal_url=proposal_url,
+        proposal_api_key_env=proposal_api_key_env,
+        proposer=tuple(proposer) if proposer else None,
+        selector=tuple(selector) if selector else None,
         scheduler=scheduler,
         layouts=layouts,
         max_exemplars=max_exemplars,
-        budget=Budget(calls, prompt_tokens, completion_tokens, seconds),
+        calls=calls,
+        prompt_tokens=prompt_tokens,
+        completion_tokens=completion_tokens,
+        minutes=minutes,
         seed=seed,
         cache=cache,
-        patience=60 * patience,
+        patience=patience,
+        context=context,
+        eager=eager,
     )
-    _begin(spec, results, name, fresh, dry_run, as_json)
-
-
-def _given(options: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in options.items() if value is not None}
-
-
-def _components(named: list[str] | None, default: tuple[str, ...]) -> tuple[str, ...]:
-    if not named:
-        return default
-    return () if named == [NONE] else tuple(named)
-
-
-def task_source(
-    task: str | None,
-    data: Path | None,
-    columns: tuple[str, str],
-    data_dir: Path | None,
-    settings: dict[str, Any],
-    sizes: dict[str, int],
-) -> "TaskSource":
-    """Where the task that the options name comes from, wherever the command is given the next time."""
-    from apo.spec import TaskSource
-
-    if (task is None) == (data is None):
-        raise ConfigError(
-            "Give either a task (apo tasks lists them) or a data file with --data; "
-            f"{'both were' if task else 'neither was'} given."
-        )
-    is_file = task is not None and (".yaml" in task or task.endswith((".yml", ".py")))
-    return TaskSource(
-        name=str(Path(task or "").absolute()) if is_file else task or "",
-        data=str(data.absolute()) if data else None,
-        columns=columns,
-        data_dir=str(data_dir.absolute()) if data_dir else None,
-        settings=settings,
-        sizes=sizes,
-    )
+    _begin(options.spec(), results, name, fresh, dry_run, as_json)
 
 
 def _begin(

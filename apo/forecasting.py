@@ -32,7 +32,7 @@ def first_forecast(history: History, task: Task) -> Forecast | None:
     return forecast(
         history.budget,
         sample=sample,
-        seconds=history.seconds,
+        seconds=history.seconds * sample.calls / max(1, sample.calls - sample.cached),
         exemplar_tokens=usual * pair * tokens_a_character,
     )
 

@@ -9,6 +9,7 @@ from apo.candidate import Proposal
 from apo.errors import ApoError, RunError
 from apo.layouts import neighbours
 from apo.orders import HUMAN
+from apo.task import with_sources
 from apo.view import SearchView
 
 
@@ -38,14 +39,9 @@ def propose(move: Move, view: SearchView, rng: Random) -> list[Proposal]:
 
 
 def _added(view: SearchView) -> list[Proposal]:
-    """What people added. An exemplar made from a row names it, so that the row is never shown its answer."""
-    rows = {row.plain_input: row.id for row in (*view.train, *view.dev)}
-    proposals = []
-    for add in view.history.orders.added:
-        exemplars = tuple(
-            replace(e, source=e.source or rows.get(" ".join(e.input.split()), ""))
-            for e in add.prompt.exemplars
-        )
-        parents = (add.parent,) if add.parent else ()
-        proposals.append(Proposal(replace(add.prompt, exemplars=exemplars), parents, add.note))
-    return proposals
+    """What people added."""
+    rows = (*view.train, *view.dev)
+    return [
+        Proposal(with_sources(add.prompt, rows), (add.parent,) if add.parent else (), add.note)
+        for add in view.history.orders.added
+    ]

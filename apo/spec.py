@@ -11,6 +11,10 @@ from apo.prompt import Prompt
 
 PROPOSERS = ("induction", "opro", "reflection")
 SELECTORS = ("random_search", "mutation")
+DEFAULT_MODEL = "smollm2-135m-instruct"
+DEFAULT_CALLS = 1500
+KEY = "OPENAI_API_KEY"
+"""The environment variable that holds an API key, unless another is named."""
 PATIENCE = 600.0
 """Seconds that a run waits for a lost server."""
 
@@ -41,7 +45,7 @@ class ModelSpec:
     """The name that the server knows it by."""
     base_url: str | None = None
     """An OpenAI-compatible endpoint; None: a vLLM server that apo starts."""
-    api_key_env: str = "OPENAI_API_KEY"
+    api_key_env: str = KEY
     """Environment variable that holds the key."""
     context: int | None = None
     """Most tokens of prompt and answer together, for a server that apo starts."""
@@ -82,7 +86,7 @@ class RunSpec:
     layouts: bool = True
     """Whether the layout is searched too."""
     max_exemplars: int = 16
-    budget: Budget = field(default_factory=lambda: Budget(calls=1500))
+    budget: Budget = field(default_factory=lambda: Budget(calls=DEFAULT_CALLS))
     seed: int = 0
     cache: bool = True
     """Whether answers may come from earlier runs on the same server."""

@@ -2,8 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, is_dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, is_dataclass, replace
 from typing import Protocol
 
 from apo.errors import DataError
@@ -30,7 +30,7 @@ class Example:
     @property
     def plain_input(self) -> str:
         """The input with runs of space as one; rows are the same where these are."""
-        return " ".join(self.input.split())
+        return plain(self.input)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,21 @@ class Score:
     """The answer as the scorer read it; None is a format failure: no answer could be read."""
     feedback: str = ""
     """Why, for people and for proposers that criticise."""
+
+
+def with_sources(prompt: Prompt, rows: Iterable[Example]) -> Prompt:
+    """The prompt with each exemplar that was made from one of the rows naming it.
+
+    So `render` can leave it out when that row is asked; a prompt that people wrote names no row.
+    """
+    ids = {row.plain_input: row.id for row in rows}
+    exemplars = (replace(e, source=e.source or ids.get(plain(e.input), "")) for e in prompt.exemplars)
+    return replace(prompt, exemplars=tuple(exemplars))
+
+
+def plain(text: str) -> str:
+    """A text with runs of space as one."""
+    return " ".join(text.split())
 
 
 class Scorer(Protocol):

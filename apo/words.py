@@ -183,9 +183,8 @@ def power(dev_rows: int) -> str:
     if seen <= EXPECTED_GAIN:
         return f"{line}."
     needed = rows_needed(EXPECTED_GAIN)
-    return (
-        f"{line}; smaller gains will not be seen. For {100 * EXPECTED_GAIN:.0f} points take {needed} (--dev)."
-    )
+    hoped = f"{100 * EXPECTED_GAIN:.0f} points"
+    return f"{line}; smaller gains will not be seen. For {hoped} take {needed} rows (--dev)."
 
 
 def printable(text: str) -> str:

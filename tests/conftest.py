@@ -1,11 +1,28 @@
 """Fixtures that several test files use."""
 
+import os
+import tempfile
+from pathlib import Path
+
 import pytest
 from hypothesis import HealthCheck, settings
 
 from apo.task import Task
 from tests.helpers import FrozenClock
 from tests.helpers import toy_task as make_toy_task
+
+
+def pytest_configure() -> None:
+    """Keep the tests out of the user's cache of answers and from his servers; weights are shared with him."""
+    from apo.serving.weights import cache_folder
+
+    weights = cache_folder() / "models"
+    weights.mkdir(parents=True, exist_ok=True)
+    mine = Path(tempfile.mkdtemp(prefix="apo-tests-"))
+    (mine / "apo").mkdir()
+    (mine / "apo" / "models").symlink_to(weights)
+    os.environ["XDG_CACHE_HOME"] = str(mine)
+
 
 # Examples are not timed: the machine may be busy with anything, a model server included.
 settings.register_profile("apo", deadline=None, suppress_health_check=[HealthCheck.too_slow])

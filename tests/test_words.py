@@ -143,11 +143,15 @@ def test_event(toy_task: Task, fact: events.Event, expected: str | None) -> None
 
 
 def test_event_started(toy_task: Task) -> None:
-    """The first line says what meets what."""
+    """The first line says what meets what, and what gain so many dev rows can show."""
     start = started(toy_task, toy_spec())
     line = words.event(history_of(start), events.Record(0, 0.0, start))
 
-    assert line == "toy on toy-model (unknown engine): 20 train, 20 dev, 20 test rows"
+    assert line is not None
+    what, power = line.split("\n")
+    assert what == "toy on toy-model (unknown engine): 20 train, 20 dev, 20 test rows"
+    assert power.startswith("20 dev rows can tell a gain of 24 points from noise")
+    assert power.endswith("For 10 points take 118 rows (--dev).")
 
 
 def test_event_proposed(toy_task: Task) -> None:

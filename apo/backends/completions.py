@@ -193,7 +193,8 @@ def describe(identity: Identity) -> str:
     """A server in a few words for people."""
     root = f" ({identity.root})" if identity.root not in ("", identity.model) else ""
     engine = f", {identity.engine}" if identity.engine else ""
-    return f"{identity.model}{root}{engine}, at {identity.base_url}"
+    place = f"at {identity.base_url}" if identity.base_url else "started by apo"
+    return f"{identity.model}{root}{engine}, {place}"
 
 
 def _content(request: Request) -> bytes | None:

@@ -1,0 +1,87 @@
+"""Runs as processes of their own, some at a time: one that fails, or dies, leaves the others alone."""
+
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+
+from apo.store.runs import RunFolder
+
+PR_SET_PDEATHSIG = 1
+LOOK_EVERY = 0.2
+"""Seconds between two looks whether another process has let go of a run."""
+
+
+class Children:
+    """Goes on with runs, each by `apo resume` in a process of its own.
+
+    What a process prints goes into its run's `apo.log`. A child is asked to stop when this process dies.
+    """
+
+    def __init__(self, parallel: int) -> None:
+        self._parallel = parallel
+        self._processes: set[subprocess.Popen[bytes]] = set()
+        self._guard = threading.Lock()
+        self._stopping = False
+
+    def run(
+        self, folders: Iterable[RunFolder], begun: Callable[[RunFolder], None]
+    ) -> Iterator[tuple[RunFolder, str]]:
+        """Go on with all runs; each is yielded when it has ended, with why it failed or nothing.
+
+        Raises:
+            KeyboardInterrupt: every child was asked to finish its rows in flight, and has ended.
+        """
+        with ThreadPoolExecutor(self._parallel) as pool:
+            waiting = {pool.submit(self._one, folder, begun): folder for folder in folders}
+            try:
+                for done in as_completed(waiting):
+                    yield waiting[done], done.result()
+            except BaseException:
+                self._stop()
+                raise
+
+    def _one(self, folder: RunFolder, begun: Callable[[RunFolder], None]) -> str:
+        while folder.is_live() and not self._stopping:
+            time.sleep(LOOK_EVERY)  # a child of a batch that was killed finishes its rows in flight
+        log = folder.path / "apo.log"
+        with os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as output:
+            with self._guard:
+                if self._stopping:
+                    return ""
+                begun(folder)
+                process = subprocess.Popen(
+                    [sys.executable, "-m", "apo", "resume", str(folder.path)],
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                    preexec_fn=_stop_with_parent,
+                )
+                self._processes.add(process)
+            code = process.wait()
+            with self._guard:
+                self._processes.discard(process)
+        if code == 0:
+            return ""
+        said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        return said[-1].removeprefix("apo: ") if said else f"it ended with code {code}"
+
+    def _stop(self) -> None:
+        """Ask every child to finish its rows in flight."""
+        with self._guard:
+            self._stopping = True
+            for process in self._processes:
+                with contextlib.suppress(ProcessLookupError):
+                    process.send_signal(signal.SIGTERM)
+
+
+def _stop_with_parent() -> None:
+    """Ask the kernel to tell the child when its parent dies, however that happens."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -1,0 +1,158 @@
+"""`apo batch`: many runs from one file on one server, and a summary of what they came to."""
+
+import csv
+import io
+import json
+import sys
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from apo import cli_options as opt
+from apo.errors import ConfigError
+
+if TYPE_CHECKING:
+    from apo.batch import Batch
+    from apo.store.runs import RunFolder
+    from apo.summary import Group, Line
+
+File = Annotated[Path, typer.Argument(help="A YAML file: tasks, seeds, settings, common, parallel.")]
+Parallel = Annotated[int | None, typer.Option(min=1, max=64, help="Runs at a time [default: the file's].")]
+
+
+def batch(
+    file: File, results: opt.Results = opt.RESULTS, parallel: Parallel = None, as_json: opt.AsJson = False
+) -> None:
+    """Do every run that a batch file asks for; the same command again goes on where it was.
+
+    The runs lie in a folder of RESULTS named after the batch, with summary.json and summary.csv. Exit
+    code 1 if any run failed.
+    """
+    from apo.batch import read_batch
+    from apo.store import runs
+
+    asked = read_batch(file)
+    _check(asked)
+    home = results / asked.name
+    runs.check_writable(home)
+    folders = [runs.named(home, cell.name, cell.spec) for cell in asked.cells]
+    _check_same(asked, folders)
+    problems: dict[str, str] = {}
+    try:
+        problems = _run(asked, folders, parallel or asked.parallel)
+    except KeyboardInterrupt:
+        print("apo: interrupted; the same command goes on with the batch.", file=sys.stderr)
+        raise typer.Exit(130) from None
+    finally:
+        lines, groups = _summarize(asked, folders, problems, home)
+    if as_json:
+        print((home / "summary.json").read_text(encoding="utf-8"), end="")
+    else:
+        _show(lines, groups)
+        print(f"Summary: {home / 'summary.json'} and summary.csv")
+    if any(line.state != "finished" for line in lines):
+        raise typer.Exit(1)
+
+
+def _check(asked: "Batch") -> None:
+    """Refuse what cannot work, in any of the runs, before the first begins."""
+    from apo import runner
+    from apo.loading import load
+
+    for cell in asked.cells:
+        try:
+            runner.check(cell.spec, load(cell.spec.task))
+        except ConfigError as error:
+            raise ConfigError(f"{cell.name}: {error}") from error
+
+
+def _check_same(asked: "Batch", folders: "list[RunFolder]") -> None:
+    """Refuse a batch file that asks for other runs under the names of those that there are."""
+    from apo.resuming import check_spec
+
+    for cell, folder in zip(asked.cells, folders, strict=True):
+        check_spec(folder.spec(), cell.spec, cell.name)
+
+
+def _run(asked: "Batch", folders: "list[RunFolder]", parallel: int) -> dict[str, str]:
+    """Do what is left; the problems of runs that failed, by their names."""
+    from apo.children import Children
+    from apo.connection import connect
+    from apo.progress import Lines
+
+    left = [folder for folder in folders if folder.history().finished is None]
+    specs = {cell.name: cell.spec for cell in asked.cells}
+    problems: dict[str, str] = {}
+    done = len(folders) - len(left)
+    with ExitStack() as servers:
+        # Held from the first run to the last, so that a server is started once for all of them.
+        models = [m for f in left for m in (specs[f.name].model, specs[f.name].proposal_model) if m]
+        for model in dict.fromkeys(models):
+            servers.enter_context(connect(model, Lines().waiting))
+
+        def begun(folder: "RunFolder") -> None:
+            print(f"{folder.name}: begins", file=sys.stderr, flush=True)
+
+        for folder, problem in Children(parallel).run(left, begun):
+            done += 1
+            if problem:
+                problems[folder.name] = problem
+            print(
+                f"[{done}/{len(folders)}] {folder.name}: {problem or 'finished'}", file=sys.stderr, flush=True
+            )
+    return problems
+
+
+def _summarize(
+    asked: "Batch", folders: "list[RunFolder]", problems: dict[str, str], home: Path
+) -> "tuple[list[Line], list[Group]]":
+    """Fold every run, and write summary.json and summary.csv."""
+    from apo.store.runs import write_private
+    from apo.summary import flat, groups, line
+
+    histories = {}
+    for folder in folders:
+        try:
+            histories[folder.name] = folder.history()
+        except ConfigError as error:
+            problems.setdefault(folder.name, str(error))
+    lines = [line(cell, histories.get(cell.name), problems.get(cell.name, "")) for cell in asked.cells]
+    found = groups(asked.cells, histories)
+    content = {"batch": asked.name, "runs": [asdict(x) for x in lines], "groups": [asdict(x) for x in found]}
+    write_private(home / "summary.json", (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode())
+    rows = [flat(one) for one in lines]
+    text = io.StringIO()
+    table = csv.DictWriter(text, list(rows[0]))
+    table.writeheader()
+    table.writerows(rows)
+    write_private(home / "summary.csv", text.getvalue().encode())
+    return lines, found
+
+
+def _show(lines: "list[Line]", groups: "list[Group]") -> None:
+    from apo import tables, words
+
+    for one in lines:
+        if one.state != "finished":
+            print(words.printable(f"{one.run}: {one.state}. {one.problem}"))
+    rows = [
+        (
+            g.task,
+            g.setting,
+            str(g.runs),
+            _short(g.test, ".1f"),
+            _short(g.difference, "+.1f"),
+            f"{100 * g.lowest:.1f} to {100 * g.highest:.1f}",
+            str(g.calls),
+            words.count(g.tokens),
+            words.duration(g.seconds),
+        )
+        for g in groups
+    ]
+    tables.show(
+        ("task", "setting", "runs", "sealed test, %", "Δ seed, points", "range", "calls", "tokens", "time"),
+        rows,
+    )
