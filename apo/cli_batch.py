@@ -152,7 +152,21 @@ def _show(lines: "list[Line]", groups: "list[Group]") -> None:
         )
         for g in groups
     ]
-    tables.show(
-        ("task", "setting", "runs", "sealed test, %", "Δ seed, points", "range", "calls", "tokens", "time"),
-        rows,
+    columns = (
+        "task",
+        "setting",
+        "runs",
+        "sealed test, %",
+        "Δ seed, points",
+        "range",
+        "calls",
+        "tokens",
+        "time",
     )
+    tables.show(columns, rows, wrap=False)
+
+
+def _short(interval: "Interval", form: str) -> str:
+    """A share in hundredths with its interval: `67.5 (56.2 to 77.5)`."""
+    low, high = (format(100 * end, form) for end in (interval.low, interval.high))
+    return f"{100 * interval.mean:{form}} ({low} to {high})"
