@@ -16,6 +16,7 @@ from apo.errors import ConfigError
 
 if TYPE_CHECKING:
     from apo.batch import Batch
+    from apo.statistics import Interval
     from apo.store.runs import RunFolder
     from apo.summary import Group, Line
 
@@ -147,22 +148,11 @@ def _show(lines: "list[Line]", groups: "list[Group]") -> None:
             _short(g.difference, "+.1f"),
             f"{100 * g.lowest:.1f} to {100 * g.highest:.1f}",
             str(g.calls),
-            words.count(g.tokens),
             words.duration(g.seconds),
         )
         for g in groups
     ]
-    columns = (
-        "task",
-        "setting",
-        "runs",
-        "sealed test, %",
-        "Δ seed, points",
-        "range",
-        "calls",
-        "tokens",
-        "time",
-    )
+    columns = ("task", "setting", "runs", "sealed test, %", "Δ seed, points", "range", "calls", "time")
     tables.show(columns, rows, wrap=False)
 
 
