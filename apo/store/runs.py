@@ -148,7 +148,7 @@ def check_writable(results: Path) -> None:
         ConfigError: it cannot be made, or nothing can be made in it.
     """
     try:
-        results.mkdir(parents=True, exist_ok=True)
+        results.mkdir(mode=0o700, parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=results, prefix=".writable-"):
             pass
     except OSError as error:
