@@ -54,6 +54,10 @@ class RunFolder:
         """Commands from people to the run."""
         return self.path / "inbox.jsonl"
 
+    def exists(self) -> bool:
+        """Whether the folder holds a run, begun or not."""
+        return self.journal.is_file() or (self.path / SPEC).is_file()
+
     def spec(self) -> RunSpec:
         """What was asked for.
 
@@ -193,7 +197,7 @@ def named(results: Path, name: str, spec: RunSpec) -> RunFolder:
     check_writable(results)
     folder = RunFolder(results / name)
     folder.path.mkdir(mode=0o700, exist_ok=True)
-    if not (folder.path / SPEC).exists() and not folder.journal.exists():
+    if not folder.exists():
         folder.write_spec(spec)
     return folder
 
@@ -216,7 +220,7 @@ def find(results: Path, name: str) -> RunFolder:
     Raises:
         ConfigError: no such run; lists those that exist.
     """
-    if _is_run(Path(name)):
+    if RunFolder(Path(name)).exists():
         return RunFolder(Path(name))
     runs = list_runs(results)
     if name == "last" and runs:
@@ -229,12 +233,8 @@ def find(results: Path, name: str) -> RunFolder:
 
 def list_runs(results: Path) -> list[RunFolder]:
     """All runs of a results folder, the newest first."""
-    found = [path for path in results.glob("*/") if _is_run(path)]
+    found = [path for path in results.glob("*/") if RunFolder(path).exists()]
     return [RunFolder(path) for path in sorted(found, key=_age)]
-
-
-def _is_run(path: Path) -> bool:
-    return (path / JOURNAL).is_file() or (path / SPEC).is_file()
 
 
 def _age(path: Path) -> tuple[float, str]:
