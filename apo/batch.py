@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from apo.errors import ConfigError, unknown
-from apo.options import from_mapping
+from apo.options import from_mapping, is_file
 from apo.spec import RunSpec
 from apo.store.runs import NAME
 
@@ -105,9 +105,9 @@ def _task(entry: Any, path: Path) -> tuple[str, dict[str, Any]]:
     if not isinstance(options, dict) or not isinstance(options.get("task", options.get("data")), str):
         raise ConfigError(f"{path}: each of `tasks` must be a name, or a mapping with `task` or `data`.")
     options = dict(options)
-    label = options.pop("label", None) or Path(options.get("task") or options["data"]).stem
-    if isinstance(entry, str) and ".yaml" not in entry:
-        label = entry
+    task = options.get("task")
+    own = task if task and not is_file(task) else Path(task or options["data"]).stem
+    label = options.pop("label", None) or own
     return str(label), options
 
 

@@ -100,6 +100,15 @@ def test_relative_paths(tmp_path: Path) -> None:
     assert "balls-default-s0" == next(iter(found))
 
 
+def test_names_from_tasks(tmp_path: Path) -> None:
+    """A run is called after its task's name, or after its file, whether as text or as a mapping."""
+    tasks = ["bbh/snarks", "deep/own.py", "b.yml", "family.yaml/x", "/a/c.yaml"]
+    for entries in (tasks, [{"task": task} for task in tasks]):
+        names = [name.removesuffix("-default-s0") for name in specs(tmp_path, {"tasks": entries})]
+
+        assert ["bbh-snarks", "own", "b", "x", "c"] == names
+
+
 def test_labels(tmp_path: Path) -> None:
     """A label tells two runs of one task apart, and hostile ones become names of folders."""
     tasks = [
