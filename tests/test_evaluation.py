@@ -1,12 +1,14 @@
 """Evaluating: each pair once, in chunks, with failures as values and no row shown its own answer."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import pytest
 
-from apo.backends import Completion, Request
+from apo.backends import Backend, Completion, Request
 from apo.backends.scripted import Scripted, as_text
 from apo.candidate import Candidate, Evaluation, Failure, Usage
+from apo.errors import RunError
 from apo.evaluation import Evaluator, Pair
 from apo.prompt import Exemplar, Layout, Prompt
 from apo.task import Decoding, Task
@@ -20,7 +22,7 @@ def pairs(task: Task, count: int = 20, candidate: Candidate = SEED) -> list[Pair
     return [(candidate, row) for row in task.dev[:count]]
 
 
-def evaluator(task: Task, backend: Scripted, **changes: object) -> Evaluator:
+def evaluator(task: Task, backend: Backend, **changes: object) -> Evaluator:
     """An evaluator of the task whose time stands still."""
     made = Evaluator(backend, task.scorer, task.decoding, clock=lambda: 0.0)
     return replace(made, **changes)  # type: ignore[arg-type]
@@ -160,3 +162,20 @@ def test_stops_of_the_layout(toy_task: Task) -> None:
     list(evaluator(toy_task, backend).evaluate([*pairs(toy_task, 1), *pairs(toy_task, 1, plain)]))
 
     assert [(), ("\n",)] == [request.stop for request in backend.requests]
+
+
+def test_answers_before_an_error(toy_task: Task) -> None:
+    """What was answered before the server was lost is handed over before the error is."""
+
+    class Lost:
+        def stream(self, requests: Iterable[Request]) -> Iterator[tuple[Request, Completion]]:
+            for place, request in enumerate(requests):
+                if place == 5:
+                    raise RunError("gone")
+                yield request, Completion("red", Usage(1))
+
+    chunks = evaluator(toy_task, Lost()).evaluate(pairs(toy_task))
+
+    assert 5 == len(next(chunks))
+    with pytest.raises(RunError, match="gone"):
+        next(chunks)
