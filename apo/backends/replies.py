@@ -17,8 +17,8 @@ LEAST_SECRET = 16
 """Characters of a key that is looked for in answers too; a shorter one may be a word that models say."""
 
 
-class TooLargeError(Exception):
-    """A reply is larger than any answer."""
+class TooLargeError(httpx2.TransportError):
+    """A reply is larger than any answer; an error of the transport, as the client expects them."""
 
 
 class _Bounded(httpx2.AsyncByteStream):
@@ -32,7 +32,7 @@ class _Bounded(httpx2.AsyncByteStream):
         async for part in self._body:
             size += len(part)
             if size > MOST_BYTES:
-                raise TooLargeError
+                raise TooLargeError(f"more than {MOST_BYTES} bytes")
             yield part
 
     async def aclose(self) -> None:
