@@ -4,7 +4,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -22,6 +22,10 @@ class Reply:
     headers: dict[str, str] = field(default_factory=dict)
     delay: float = 0.0
     """Seconds before it is sent."""
+    parts: Callable[[], Iterable[bytes]] | None = None
+    """Sent as the body, one after the other, without a length; instead of `body`."""
+    hangs_up: bool = False
+    """Nothing is answered, the connection ends."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,7 @@ class LittleServer(ThreadingHTTPServer):
     """Answers every request with what `answer` says; `asked` keeps them."""
 
     daemon_threads = True
+    request_queue_size = 128
 
     def __init__(self, answer: Callable[[Asked], Reply]) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -73,6 +78,12 @@ class _Handler(BaseHTTPRequestHandler):
         reply = self.server.answer(asked)
         time.sleep(reply.delay)
         self.server.enter(-1)
+        if reply.hangs_up:
+            self.close_connection = True
+            return
+        if reply.parts is not None:
+            self._stream(reply, reply.parts())
+            return
         text = reply.body if isinstance(reply.body, str) else json.dumps(reply.body)
         try:
             self.send_response(reply.status)
@@ -83,6 +94,17 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(text.encode())
         except OSError:
             self.close_connection = True  # the client has given up
+
+    def _stream(self, reply: Reply, parts: Iterable[bytes]) -> None:
+        self.close_connection = True
+        try:
+            self.send_response(reply.status)
+            self.send_header("content-type", reply.kind)
+            self.end_headers()
+            for part in parts:
+                self.wfile.write(part)
+        except OSError:
+            return  # the client has given up
 
     do_GET = do_POST = _answer  # noqa: N815
 

@@ -124,6 +124,8 @@ class FakeServer(ThreadingHTTPServer):
         self.asked: list[dict[str, Any]] = []
         self.keys: set[str] = set()
         self.visits = 0
+        self.root = ""
+        """The weights behind the model's name."""
 
     @property
     def url(self) -> str:
@@ -145,7 +147,10 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.server.visits += 1
         entry = {"id": self.server.model, "object": "model", "owned_by": "tests", "max_model_len": 4096}
-        self._send(200, {"object": "list", "data": [entry]})
+        self._send(
+            200,
+            {"object": "list", "data": [entry | ({"root": self.server.root} if self.server.root else {})]},
+        )
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
