@@ -207,6 +207,9 @@ def _keep_best(folder: RunFolder) -> Observer:
     def observe(history: History, record: events.Record) -> None:
         due = isinstance(record.event, telling) or not folder.best.exists()
         if due and history.leading() is not None:
-            write(export(history, folder.name), folder.best)
+            try:
+                write(export(history, folder.name), folder.best)
+            except ConfigError as error:
+                raise RunError(f"{error} Set that right, then go on with `apo resume`.") from error
 
     return observe

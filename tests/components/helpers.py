@@ -147,10 +147,8 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.server.visits += 1
         entry = {"id": self.server.model, "object": "model", "owned_by": "tests", "max_model_len": 4096}
-        self._send(
-            200,
-            {"object": "list", "data": [entry | ({"root": self.server.root} if self.server.root else {})]},
-        )
+        named = {"root": self.server.root} if self.server.root else {}
+        self._send(200, {"object": "list", "data": [entry | named]})
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))

@@ -34,6 +34,7 @@ FAULTS = (
     "a folder with half a specification",
     "a second process",
     "the disk is full",
+    "the best prompt cannot be written",
     "results that cannot be written",
     "the task's data have changed",
     "the clock jumps by a day",

@@ -3,6 +3,7 @@
 import ctypes
 import json
 import resource
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -151,6 +152,25 @@ def test_full_disk(tmp_path: Path, ledger: Ledger) -> None:
     assert rows(place.run) - held == rows_asked(server) - asked
     happened = line.removeprefix("apo: ").replace(f"{place.run.path}/", "")
     ledger.record("the disk is full", f"exit code 1: {happened}", "the batch that could not be written")
+
+
+def test_best_unwritable(stopped: Stopped, tmp_path: Path, ledger: Ledger) -> None:
+    """A run whose best prompt cannot be written ends with one message, and goes on when it can."""
+    place = stopped.copy(tmp_path)
+    best, journal = place.run.best, content(place.run)
+    best.unlink()
+    best.mkdir()
+    (best / "file").touch()
+    line = refused(
+        place.on_runs("resume", "--json"), 1, "best.json cannot be written: Is a directory. Set that"
+    )
+    shutil.rmtree(best)
+    resumed(stopped, place)
+
+    assert content(place.run).startswith(journal)
+    assert "finished" == json.loads(best.read_text(encoding="utf-8"))["status"]
+    happened = line.removeprefix("apo: ").replace(f"{place.run.path}/", "")
+    ledger.record("the best prompt cannot be written", f"exit code 1: {happened}")
 
 
 @contextmanager
