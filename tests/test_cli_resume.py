@@ -111,8 +111,10 @@ def test_fresh(stopped: Stopped, tmp_path: Path) -> None:
     """With --fresh, or another name, another run begins and the interrupted one is left as it was."""
     place = stopped.copy(tmp_path)
     journal = place.run.journal.read_bytes()
-    for more in (["--fresh"], ["--name", "other"]):
-        well(place.apo(*place.line(stopped.server, *more)))
+    with ThreadPoolExecutor(2) as pool:
+        lines = [place.line(stopped.server, *more) for more in (["--fresh"], ["--name", "other"])]
+        for done in pool.map(lambda line: place.apo(*line), lines):
+            well(done)
 
     assert {"mine": "running", "other": "finished"}.items() <= states(place).items()
     assert 3 == len(place.runs)

@@ -3,11 +3,13 @@
 import threading
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
 from tests.components.helpers import asked_text
 from tests.little_server import Asked, Reply, error, said
+from tests.places import Done, Place
 from tests.test_cli_run import even
 
 Failing = Callable[[int, int, Asked], Reply | None]
@@ -96,3 +98,13 @@ PLANS = {
     "context": Plan(plain(narrow), 12, ("--calls", "100")),
     "key": Plan(after_first(lambda: Reply(401, error("Your key has expired.")))),
 }
+
+
+@dataclass(frozen=True)
+class UnderWay:
+    """A plan that is carried out."""
+
+    name: str
+    place: Place
+    server: Server
+    job: "Future[Done]"

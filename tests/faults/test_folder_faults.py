@@ -23,9 +23,9 @@ FULL = 16_384
 PR_CAPBSET_DROP, CAP_DAC_OVERRIDE = 24, 1
 
 
-def said(line: str, run: RunFolder) -> str:
+def said(line: str, run: RunFolder, code: int = 2) -> str:
     """A message without what differs from machine to machine."""
-    return f"exit code 2: {line.removeprefix('apo: ').replace(f'{run.path}/', '')}"
+    return f"exit code {code}: {line.removeprefix('apo: ').replace(f'{run.path}/', '')}"
 
 
 def resumed(stopped: Stopped, place: Place) -> int:
@@ -150,8 +150,7 @@ def test_full_disk(tmp_path: Path, ledger: Ledger) -> None:
     assert journal.endswith(b"\n")
     assert content(place.run).startswith(journal)
     assert rows(place.run) - held == rows_asked(server) - asked
-    happened = line.removeprefix("apo: ").replace(f"{place.run.path}/", "")
-    ledger.record("the disk is full", f"exit code 1: {happened}", "the batch that could not be written")
+    ledger.record("the disk is full", said(line, place.run, 1), "the batch that could not be written")
 
 
 def test_best_unwritable(stopped: Stopped, tmp_path: Path, ledger: Ledger) -> None:
@@ -169,8 +168,7 @@ def test_best_unwritable(stopped: Stopped, tmp_path: Path, ledger: Ledger) -> No
 
     assert content(place.run).startswith(journal)
     assert "finished" == json.loads(best.read_text(encoding="utf-8"))["status"]
-    happened = line.removeprefix("apo: ").replace(f"{place.run.path}/", "")
-    ledger.record("the best prompt cannot be written", f"exit code 1: {happened}")
+    ledger.record("the best prompt cannot be written", said(line, place.run, 1))
 
 
 @contextmanager

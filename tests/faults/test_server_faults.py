@@ -4,8 +4,6 @@ import json
 import time
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +21,7 @@ from apo.spec import Identity
 from apo.store.journal import read_records
 from apo.store.runs import named
 from tests.faults.ledger import Ledger
-from tests.faults.servers import PLANS, Server
+from tests.faults.servers import Server, UnderWay
 from tests.little_server import Reply, serving
 from tests.places import Done, Place, refused, well
 
@@ -60,21 +58,12 @@ def kinds(history: History) -> Counter[str]:
 
 
 @pytest.fixture(scope="module")
-def outcomes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Outcome]]:
-    """All plans, run side by side: most of their time is waiting."""
-    jobs = []
-    with ExitStack() as stack, ThreadPoolExecutor(len(PLANS)) as pool:
-        for name, plan in PLANS.items():
-            server = Server(lambda *_: None)
-            server.failing = plan.failing(server)
-            http = stack.enter_context(serving(server))
-            place = Place.at(tmp_path_factory.mktemp(name), plan.rows)
-            line = place.line(http.url, "--json", *plan.more)
-            jobs.append((name, place, server, pool.submit(place.apo, *line)))
-        yield {
-            name: Outcome(place, server, job.result(), place.run.history())
-            for name, place, server, job in jobs
-        }
+def outcomes(under_way: list[UnderWay]) -> dict[str, Outcome]:
+    """What came of all plans."""
+    return {
+        one.name: Outcome(one.place, one.server, one.job.result(), one.place.run.history())
+        for one in under_way
+    }
 
 
 def test_five_of_forty(outcomes: dict[str, Outcome], ledger: Ledger) -> None:
