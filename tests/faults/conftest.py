@@ -9,7 +9,7 @@ import pytest
 from tests.faults.ledger import Ledger
 from tests.faults.servers import PLANS, Server, UnderWay
 from tests.little_server import serving
-from tests.places import Stopped, stopped_run
+from tests.places import Place, Stopped, stopped_run
 
 
 @pytest.fixture(scope="session")
