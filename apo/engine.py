@@ -21,6 +21,7 @@ from apo.hygiene import inspect
 from apo.metering import MeteredModel
 from apo.moves import propose
 from apo.orders import HUMAN, PROMOTED
+from apo.plugins import foreign
 from apo.schedulers import Plan, Scheduler
 from apo.schedulers.full import Full
 from apo.sealed import compare
@@ -236,7 +237,8 @@ class Engine:
 
     def _plan(self, scheduler: Scheduler, cohort: Sequence[str], allowance: int) -> Plan:
         """What the scheduler says, if it keeps to its contract: a broken one must not spend."""
-        plan = scheduler.plan(cohort, self.history, allowance)
+        with foreign(f"The scheduler {self.history.spec.scheduler!r} failed", RunError):
+            plan = scheduler.plan(cohort, self.history, allowance)
         again = [(c, row) for c, row in plan.assignments if row in self.history.evaluations(c)]
         if again or len(plan.assignments) > allowance:
             raise RunError(
