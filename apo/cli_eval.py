@@ -28,20 +28,17 @@ def evaluate(
     as_json: opt.AsJson = False,
 ) -> None:
     """Score an export again; exit code 1 if the score is outside the exported interval."""
-    import msgspec
-
     from apo import words
     from apo.backends.patient import Patient
     from apo.connection import check, connect
     from apo.loading import load, load_task
     from apo.progress import reporter
-    from apo.rescoring import read_export, rescore
-    from apo.spec import ModelSpec, TaskSource
+    from apo.rescoring import read_export, rescore, source_of
+    from apo.spec import ModelSpec
 
     content = read_export(file)
     answered = content["model"]
-    source = msgspec.convert(content["task"]["source"], TaskSource)
-    loaded = load(source) if task is None else load_task(task, data_dir)
+    loaded = load(source_of(content, file)) if task is None else load_task(task, data_dir)
     name = model or _own_model(answered)
     spec = ModelSpec(name, url or answered["base_url"] or None, api_key_env, context, eager)
     check(spec)

@@ -21,21 +21,29 @@ def read_prompt(path: Path, layout: Layout) -> Prompt:
     Raises:
         ConfigError: the file cannot be read or does not hold a prompt.
     """
-    try:
-        if path.stat().st_size > MOST_BYTES:
-            raise ConfigError(f"{path} has more than {MOST_BYTES} bytes; that is no prompt.")
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}.") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path} is not UTF-8 text ({error}). Save it as UTF-8.") from error
+    text = _text(path)
     if not text.lstrip().startswith("{"):
         return Prompt(text.strip(), (), layout)
     try:
         content = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path} begins with '{{' but is no JSON: {error}.") from error
     return prompt_of(content, layout, str(path))
+
+
+def _text(path: Path) -> str:
+    try:
+        if path.exists() and not path.is_file():
+            raise ConfigError(f"{path} cannot be read: it is no file.")
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise ConfigError(f"{path} has more than {MOST_BYTES} bytes; that is no prompt.")
+        return content.decode("utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not UTF-8 text ({error}). Save it as UTF-8.") from error
 
 
 def prompt_of(content: dict[str, Any], layout: Layout, where: str) -> Prompt:
@@ -49,6 +57,8 @@ def prompt_of(content: dict[str, Any], layout: Layout, where: str) -> Prompt:
         raise ConfigError(f"{where} holds no prompt: give `instruction`, `exemplars`, or both.")
     whole = {"instruction": "", "layout": msgspec.to_builtins(layout), **inner}
     try:
-        return msgspec.convert(whole, Prompt)
-    except msgspec.ValidationError as error:
+        prompt = msgspec.convert(whole, Prompt)
+        msgspec.json.encode(prompt)  # JSON can name halves of characters, which nothing can write
+    except (msgspec.ValidationError, UnicodeEncodeError) as error:
         raise ConfigError(f"{where} holds no prompt: {error}.") from error
+    return prompt

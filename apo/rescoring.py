@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+import msgspec
 
 from apo.backends import Backend
 from apo.candidate import Candidate
@@ -13,6 +14,7 @@ from apo.errors import ConfigError
 from apo.evaluation import Evaluator
 from apo.export import schema
 from apo.prompts import prompt_of
+from apo.spec import TaskSource
 from apo.statistics import Interval, mean_interval
 from apo.task import Example, Task, with_sources
 
@@ -48,7 +50,7 @@ def read_export(path: Path) -> dict[str, Any]:
         jsonschema.validate(content, json.loads(schema()))
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}.") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path} is no JSON: {error}.") from error
     except jsonschema.ValidationError as error:
         where = "/".join(map(str, error.absolute_path)) or "the top"
@@ -57,6 +59,18 @@ def read_export(path: Path) -> dict[str, Any]:
             "`apo export` writes one; `apo export --schema` says what it holds."
         ) from error
     return content
+
+
+def source_of(content: dict[str, Any], path: Path) -> TaskSource:
+    """Where an export's task comes from.
+
+    Raises:
+        ConfigError: the export does not say it as apo does.
+    """
+    try:
+        return msgspec.convert(content["task"]["source"], TaskSource)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{path} is no export of apo: at task/source: {error}. Name the --task.") from error
 
 
 def rows_of(content: dict[str, Any], task: Task) -> tuple[str, tuple[Example, ...]]:
