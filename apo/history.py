@@ -220,7 +220,7 @@ class History:
         return self.best() or min(scored, key=self.preference, default=None)
 
     def _place(self, candidate: str) -> tuple[bool, tuple[float, int, int]] | None:
-        """A key that sorts who could win, best first; None for who cannot. Kept until the candidate changes."""
+        """A key that sorts who could win, best first, kept until it changes; None for who cannot win."""
         if candidate not in self._places:
             self._places[candidate] = self._eligibility(candidate)
         return self._places[candidate]

@@ -60,12 +60,16 @@ class Board:
     def score(self, candidate: str) -> Interval:
         """A candidate's score over its answered dev rows."""
         scores = self.history.scores(candidate)
-        return self._once("score", candidate, lambda: mean_interval(list(scores.values())), scores)
+        found: Interval = self._once("score", candidate, lambda: mean_interval([*scores.values()]), scores)
+        return found
 
     def difference(self, candidate: str, other: str) -> Interval:
         """A candidate's score less another's, paired over the rows that both answered."""
         ours, theirs = self.history.scores(candidate), self.history.scores(other)
-        return self._once(f"to {other}", candidate, lambda: paired_difference(ours, theirs), ours, theirs)
+        found: Interval = self._once(
+            f"to {other}", candidate, lambda: paired_difference(ours, theirs), ours, theirs
+        )
+        return found
 
     def tied(self, candidate: str, leader: str) -> bool:
         """Whether their shared rows cannot tell two candidates apart; a leader is tied with itself."""
@@ -76,7 +80,10 @@ class Board:
 
     def _keys(self, candidate: str) -> dict[Order, tuple[Any, ...]]:
         scores = self.history.scores(candidate)
-        return self._once("keys", candidate, lambda: self._sorting(candidate), scores)
+        found: dict[Order, tuple[Any, ...]] = self._once(
+            "keys", candidate, lambda: self._sorting(candidate), scores
+        )
+        return found
 
     def _sorting(self, candidate: str) -> dict[Order, tuple[Any, ...]]:
         one, score = self.history.candidates[candidate], self.score(candidate)
@@ -90,7 +97,9 @@ class Board:
 
     def _row(self, candidate: str, best: str | None) -> Row:
         one, scores = self.history.candidates[candidate], self.history.scores(candidate)
-        failures, unreadable, tokens = self._once("counts", candidate, lambda: self._counts(candidate), scores)
+        failures, unreadable, tokens = self._once(
+            "counts", candidate, lambda: self._counts(candidate), scores
+        )
         return Row(
             candidate=one,
             score=self.score(candidate),

@@ -41,9 +41,7 @@ def leaderboard(history: History, most: int = 15) -> None:
     """Print the board and what the sealed test says."""
     board = Board(history)
     order = board.order()
-    rows = [
-        _board_row(place, cells(history, row)) for place, row in enumerate(board.rows(order[:most]), 1)
-    ]
+    rows = [_board_row(place, cells(history, row)) for place, row in enumerate(board.rows(order[:most]), 1)]
     show(COLUMNS, rows, wrap=False)
     if len(order) > most:
         print(f"… and {len(order) - most} more; all: apo show --all")
