@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from subprocess import Popen
 from typing import ClassVar
 
@@ -17,7 +18,7 @@ from tui.theme import DARK, LIGHT
 class Apo(App[History | None]):
     """Shows one run. Returns its history, as far as it was read."""
 
-    CSS_PATH = "app.tcss"
+    CSS_PATH = Path(__file__).with_name("app.tcss")
     TITLE = "apo"
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = [Binding("t", "theme", "Theme", show=False)]
@@ -33,12 +34,16 @@ class Apo(App[History | None]):
         super().__init__()
         self.folder, self.child, self.clock, self.light = folder, child, clock, light
 
+    def first(self) -> RunScreen:
+        """The screen that is shown first."""
+        return RunScreen(self.folder, self.child, self.clock)
+
     def on_mount(self) -> None:
         """The theme and the first screen."""
         self.register_theme(DARK)
         self.register_theme(LIGHT)
         self.theme = LIGHT.name if self.light else DARK.name
-        self.push_screen(RunScreen(self.folder, self.child, self.clock), self.exit)
+        self.push_screen(self.first(), self.exit)
 
     def action_theme(self) -> None:
         """The other theme."""

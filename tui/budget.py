@@ -32,11 +32,10 @@ def limits(budget: Budget, spend: Spend, seconds: float) -> list[tuple[str, floa
     return found
 
 
-def budget_line(app: App[object], history: History, seconds: float, width: int) -> Text:
-    """The bars, made to fit `width` columns."""
+def budget_line(app: App[object], history: History, seconds: float, width: int, going_on: bool) -> Text:
+    """The bars, made to fit `width` columns; the time left only while the run is going on."""
     shown = limits(history.budget, history.total, seconds)
-    over = history.finished is not None
-    left = None if over else words.time_left(history, history.budget)
+    left = words.time_left(history, history.budget) if going_on else None
     rest = f"about {words.duration(left)} left" if left is not None else ""
     used = sum(len(name) + len(told) + 6 for name, _, told in shown) + len(rest)
     each = max(3, min(18, (width - used) // max(1, len(shown))))
@@ -45,5 +44,5 @@ def budget_line(app: App[object], history: History, seconds: float, width: int) 
         colour = "error" if share >= ALARM else "warning" if share >= WARN else "primary"
         full, empty = bar(share, each)
         line.append(f"{name} ").append(full, ink(app, colour)).append(empty, ink(app, "muted"))
-        line.append(f" {told}{'!' if share >= ALARM and not over else ''}   ", Style(bold=share >= WARN))
+        line.append(f" {told}{'!' if share >= ALARM and going_on else ''}   ", Style(bold=share >= WARN))
     return line.append(rest, ink(app, "muted"))

@@ -36,7 +36,7 @@ class EventLog(RichLog):
 
     def __init__(self) -> None:
         super().__init__(id="events", markup=False, max_lines=500, wrap=True, min_width=20)
-        self._written = 0
+        self._written = self._width = 0
 
     def begin_anew(self) -> None:
         """Forget all lines."""
@@ -44,7 +44,16 @@ class EventLog(RichLog):
         self._written = 0
 
     def show(self, lines: Sequence[str], written: int) -> None:
-        """Write the lines that are new; `written` counts all that there ever were."""
+        """Write the lines that are new, or all where the width has changed.
+
+        `written` counts all lines that there ever were.
+        """
+        width = self.scrollable_content_region.width
+        if width <= 0:
+            return
+        if width != self._width:
+            self.begin_anew()
+            self._width = width
         new = min(written - self._written, len(lines))
         self._written = written
         if new > 0:

@@ -46,6 +46,9 @@ class Plot(PlotextPlot, can_focus=True):
                 xs += [x, x]
                 ys += [ys[-1], y]
             plt.plot(xs, ys, marker="braille", color=self._rgb("success"))
+        means = [y for _, y in (*dots, *trace.best)]
+        if means:
+            plt.ylim(max(0.0, min(means) - 0.05), min(1.0, max(means) + 0.05))
         plt.xlim(0, max(limit or calls, calls, 1))
         plt.xfrequency(5)
         plt.yfrequency(5)

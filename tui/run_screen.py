@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from subprocess import Popen
+from typing import ClassVar
 
 from rich.text import Text
 from textual import work
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.containers import Container, Horizontal, Vertical
 from textual.events import Resize
 from textual.widgets import DataTable, Footer, Input, Static, TabbedContent
@@ -23,8 +25,8 @@ from tui.format import line
 from tui.logs import EventLog
 from tui.plot import Plot
 from tui.shown import Shown, shown
-from tui.steering_keys import SteeringKeys
-from tui.viewing_keys import VIEWS, ViewingKeys
+from tui.steering_keys import LIVE, STEER, SteeringKeys
+from tui.viewing_keys import VIEW, VIEWS, ViewingKeys
 from tui.watched import Watched
 from tui.watching import Found, watch
 
@@ -33,11 +35,15 @@ REFRESH = 0.2
 LEAST = (60, 15)
 """The smallest terminal that is drawn on, columns and lines."""
 
+BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]
+"""Classes by columns; the stylesheet shows one view at a time where it is narrow."""
+
 
 class RunScreen(SteeringKeys, ViewingKeys):
     """Draws at most five times a second; all state is in `watched` and in the choices of the person."""
 
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]
+    BINDINGS: ClassVar[list[BindingType]] = [*STEER, *VIEW, Binding("q", "leave", "Quit")]
+    HORIZONTAL_BREAKPOINTS = BREAKPOINTS
     AUTO_FOCUS = "#board"
 
     def __init__(
@@ -129,17 +135,19 @@ class RunScreen(SteeringKeys, ViewingKeys):
         if not self.is_current and not self._due:
             return
         due, self._due = self._due, False
-        self._draw_status()
+        self.draw_status()
         if due:
             self.draw()
 
-    def _draw_status(self) -> None:
+    def draw_status(self) -> None:
+        """Draw what changes with time alone: state, clock, budget, notices."""
         watched, now = self.watched, self.clock()
         self._put("#title", telling.title(watched, self.folder))
         self._put("#state", telling.status(self.app, watched, now))
         if watched.history.started is not None:
+            going_on, width = watched.state in LIVE, self.size.width
             self._put(
-                "#budget", budget_line(self.app, watched.history, watched.seconds(now), self.size.width)
+                "#budget", budget_line(self.app, watched.history, watched.seconds(now), width, going_on)
             )
         told = telling.notice(self.app, watched, self.folder, self.late(now))
         self._put("#notice", told or Text())

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from subprocess import Popen
-from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
@@ -29,7 +28,8 @@ AT_ONCE = (commands.Pause, commands.Resume, commands.Stop)
 LIVE: frozenset[State] = frozenset({"running", "paused", "waiting"})
 STEERABLE: frozenset[State] = LIVE | {"starting", "stopped"}
 NEEDS: dict[str, frozenset[State]] = {
-    "pause": LIVE,
+    "pause": frozenset({"running", "waiting"}),
+    "go_on": frozenset({"paused"}),
     "stop": LIVE | {"starting"},
     "promote": STEERABLE,
     "ban": STEERABLE,
@@ -39,6 +39,17 @@ NEEDS: dict[str, frozenset[State]] = {
     "resume": frozenset({"stopped"}),
 }
 """The states in which an action does something."""
+STEER: list[BindingType] = [
+    Binding("space", "pause", "Pause"),
+    Binding("space", "go_on", "Go on"),
+    Binding("r", "resume", "Go on"),
+    Binding("x", "stop", "Stop"),
+    Binding("P", "promote", "Promote"),
+    Binding("a", "add", "Add"),
+    Binding("e", "edit", "Edit"),
+    Binding("B", "ban", "Ban the candidate", show=False),
+    Binding("b", "budget", "Change the budget", show=False),
+]
 ON_CANDIDATE = ("promote", "ban", "edit")
 
 
@@ -55,17 +66,6 @@ class Own:
 class SteeringKeys(Screen[History | None]):
     """Pause, stop, promote, ban, add, edit, budget and quit."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space", "pause", "Pause"),
-        Binding("r", "resume", "Go on"),
-        Binding("x", "stop", "Stop"),
-        Binding("P", "promote", "Promote"),
-        Binding("a", "add", "Add"),
-        Binding("e", "edit", "Edit"),
-        Binding("B", "ban", "Ban the candidate", show=False),
-        Binding("b", "budget", "Change the budget", show=False),
-        Binding("q", "leave", "Quit"),
-    ]
     folder: RunFolder
     watched: Watched
     child: Popen[bytes] | None
@@ -82,10 +82,11 @@ class SteeringKeys(Screen[History | None]):
         state = self.watched.state
         if action not in NEEDS:
             return True
-        if action == "resume":
-            return state == "stopped"
         if state in ("finished", "gone"):
             return False
+        if action in ("resume", "go_on") or (action == "pause" and state in ("paused", "stopped")):
+            # Keys that take the place of each other.
+            return state in NEEDS[action]
         if state not in NEEDS[action]:
             return None
         if action in ON_CANDIDATE:
@@ -156,8 +157,12 @@ class SteeringKeys(Screen[History | None]):
         return f"The engine{who} has not answered to: {late[0].name}{since}."
 
     def action_pause(self) -> None:
-        """Pause, or go on."""
-        self.send(commands.Resume() if self.watched.history.paused else commands.Pause())
+        """Ask no more rows."""
+        self.send(commands.Pause())
+
+    def action_go_on(self) -> None:
+        """After a pause."""
+        self.send(commands.Resume())
 
     def action_resume(self) -> None:
         """Go on with a run that nobody runs, in the background."""

@@ -100,11 +100,12 @@ def empty(watched: Watched, folder: RunFolder, waited: float) -> Text:
     text = Text("\n  No candidates yet.\n\n")
     if watched.state == "starting":
         doing = watched.facts.output or "The model server is being started."
+        if watched.history.started is not None:
+            doing = f"{watched.history.server.model} answers."
         text.append(f"  {line(doing, 200)} ({words.duration(waited)})\n")
-        text.append(
-            "  The seed prompt is evaluated first; press a to add a candidate of your own meanwhile.\n"
-        )
+        text.append("  The seed prompt is evaluated first;\n")
+        text.append("  press a to add a candidate of your own meanwhile.\n")
     elif watched.state == "stopped":
         text.append("  The run has not begun.\n")
-    text.append(f"\n  Engine output: {folder.engine_log}  (press l to read)\n")
+    text.append(f"\n  Engine output: {folder.engine_log}\n  (press l to read)\n")
     return text

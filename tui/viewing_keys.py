@@ -1,7 +1,5 @@
 """Keys that change what is seen, and nothing else."""
 
-from typing import ClassVar
-
 from rich.text import Text
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
@@ -29,24 +27,25 @@ VIEWS = ("board", "candidate", "examples", "plot", "events")
 """One at a time is shown where there is little room; elsewhere the key moves the focus there."""
 ORDERS: tuple[Order, ...] = ("lower bound", "mean", "newest", "shortest")
 
+VIEW: list[BindingType] = [
+    Binding("s", "sort", "Sort"),
+    Binding("slash", "filter", "Filter", key_display="/"),
+    Binding("enter", "zoom", "Detail", show=False),
+    Binding("escape", "back", "Back", show=False),
+    Binding("d", "diff('')", "Diff", show=False),
+    Binding("D", "diff('leader')", "Diff with the leader", show=False),
+    Binding("o", "fold", "Fold exemplars", show=False),
+    Binding("w", "export", "Export", show=False),
+    Binding("c", "copy", "Copy the prompt", show=False),
+    Binding("l", "log", "Engine log", show=False),
+    *(Binding(str(n), f"view('{name}')", name, show=False) for n, name in enumerate(VIEWS, 1)),
+    Binding("question_mark", "help", "Help", key_display="?"),
+]
+
 
 class ViewingKeys(Screen[History | None]):
     """Views, sorting, filter, detail, copying and exporting."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("s", "sort", "Sort"),
-        Binding("slash", "filter", "Filter", key_display="/"),
-        Binding("enter", "zoom", "Detail", show=False),
-        Binding("escape", "back", "Back", show=False),
-        Binding("d", "diff('')", "Diff", show=False),
-        Binding("D", "diff('leader')", "Diff with the leader", show=False),
-        Binding("o", "fold", "Fold exemplars", show=False),
-        Binding("w", "export", "Export", show=False),
-        Binding("c", "copy", "Copy the prompt", show=False),
-        Binding("l", "log", "Engine log", show=False),
-        *(Binding(str(n), f"view('{name}')", name, show=False) for n, name in enumerate(VIEWS, 1)),
-        Binding("question_mark", "help", "Help", key_display="?"),
-    ]
     folder: RunFolder
     watched: Watched
     by: Order
