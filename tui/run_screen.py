@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Horizontal, Vertical
 from textual.events import Resize
-from textual.widgets import DataTable, Footer, Input, Static, TabbedContent
+from textual.widgets import DataTable, Footer, Input, Static, TabbedContent, Tabs
 from textual.worker import get_current_worker
 
 from apo import words
@@ -25,7 +25,7 @@ from tui.format import line
 from tui.logs import EventLog
 from tui.plot import Plot
 from tui.shown import Shown, shown
-from tui.steering_keys import LIVE, STEER, SteeringKeys
+from tui.steering_keys import LIVE, NEEDS, STEER, SteeringKeys
 from tui.viewing_keys import VIEW, VIEWS, ViewingKeys
 from tui.watched import Watched
 from tui.watching import Found, watch
@@ -57,6 +57,7 @@ class RunScreen(SteeringKeys, ViewingKeys):
         self.wanted = ""
         self.opened = clock()
         self._due = True
+        self._working: list[bool | None] = []
 
     def compose(self) -> ComposeResult:
         """All widgets; the stylesheet shows those that have room."""
@@ -91,17 +92,14 @@ class RunScreen(SteeringKeys, ViewingKeys):
         else:
             self.watched.catching_up = False
 
-    def start_watching(self) -> None:
-        """Follow the folder anew."""
-        self.watched = Watched()
-        self.query_one(EventLog).begin_anew()
-        if self.follow:
-            self._watch()
-
     @work(thread=True, exclusive=True)
     def _watch(self) -> None:
         worker = get_current_worker()
-        watch(self.folder, self.child, self.post_message, lambda: worker.is_cancelled or not self.is_attached)
+
+        def over() -> bool:
+            return worker.is_cancelled or not self.is_attached
+
+        watch(self.folder, lambda: self.child, self.post_message, over)
 
     def on_found(self, found: Found) -> None:
         """News from the folder."""
@@ -145,10 +143,8 @@ class RunScreen(SteeringKeys, ViewingKeys):
         self._put("#title", telling.title(watched, self.folder))
         self._put("#state", telling.status(self.app, watched, now))
         if watched.history.started is not None:
-            going_on, width = watched.state in LIVE, self.size.width
-            self._put(
-                "#budget", budget_line(self.app, watched.history, watched.seconds(now), width, going_on)
-            )
+            going_on, seconds = watched.state in LIVE, watched.seconds(now)
+            self._put("#budget", budget_line(self.app, watched.history, seconds, self.size.width, going_on))
         told = telling.notice(self.app, watched, self.folder, self.late(now))
         self._put("#notice", told or Text())
         self.query_one("#notice").display = told is not None
@@ -166,12 +162,16 @@ class RunScreen(SteeringKeys, ViewingKeys):
         self.draw_chosen()
         self.query_one(Plot).show(watched)
         self.query_one(EventLog).show(watched.lines, watched.written)
-        self.refresh_bindings()
 
     def draw_chosen(self) -> None:
         """Draw what depends on the candidate under the cursor."""
         candidate = self.chosen
         self.query_one(Detail).show(self.watched, candidate)
+        working = [self.check_action(action, ()) for action in NEEDS]
+        if working != self._working:
+            # The footer is made anew only when a key has become another one.
+            self._working = working
+            self.refresh_bindings()
         text = Text()
         if candidate is not None:
             parents = f" ← {', '.join(candidate.parents)}" if candidate.parents else ""
@@ -189,11 +189,12 @@ class RunScreen(SteeringKeys, ViewingKeys):
         """Another candidate is under the cursor."""
         if event.data_table.id == "board":
             self.draw_chosen()
-            self.refresh_bindings()
 
     def on_tabbed_content_tab_activated(self, _event: TabbedContent.TabActivated) -> None:
         """Another tab of the detail pane."""
         self.draw_chosen()
+        if self.view in ("candidate", "examples") and not isinstance(self.focused, Tabs):
+            self.focus_detail()
 
     def on_resize(self, event: Resize) -> None:
         """One line where there is no room for more."""

@@ -172,11 +172,6 @@ class SteeringKeys(Screen[History | None]):
             self.notify(str(error), severity="error", markup=False)
             return
         self.notify("Going on in the background; this takes a moment.", markup=False)
-        self.start_watching()
-
-    def start_watching(self) -> None:
-        """Follow the folder anew, with the process that was started."""
-        raise NotImplementedError
 
     def action_stop(self) -> None:
         """Ask how."""

@@ -4,7 +4,7 @@ from rich.text import Text
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widget import Widget
-from textual.widgets import Input
+from textual.widgets import Input, TabbedContent
 
 from apo import export as exporting
 from apo.candidate import Candidate
@@ -14,7 +14,7 @@ from apo.leaderboard import Order
 from apo.prompt import PLACEHOLDER, render
 from apo.store.runs import RunFolder
 from tui.board_table import BoardTable
-from tui.detail import Detail, ExampleOpened, ExampleTable
+from tui.detail import Detail, ExampleOpened
 from tui.dialogs import Reader
 from tui.example_text import example_text
 from tui.exporting import as_text, export
@@ -82,13 +82,17 @@ class ViewingKeys(Screen[History | None]):
         """The same by key."""
         self.set_view(name)
         places: dict[str, type[Widget]] = {"board": BoardTable, "plot": Plot, "events": EventLog}
-        target = self.query_one(places.get(name, Detail))
-        if isinstance(target, Detail):
-            target = (
-                self.query_one(ExampleTable) if name == "examples" else target.query("Scroll").first(Widget)
-            )
-        self.call_after_refresh(target.focus)
+        if name in places:
+            self.call_after_refresh(self.query_one(places[name]).focus)
+        else:
+            self.call_after_refresh(self.focus_detail)
         self.draw()
+
+    def focus_detail(self) -> None:
+        """Let keys go to what the open tab shows."""
+        pane = self.query_one(Detail).query_one(TabbedContent).active_pane
+        if pane is not None:
+            pane.query("Scroll, ExampleTable").first(Widget).focus()
 
     def action_sort(self) -> None:
         """The next order."""
@@ -115,7 +119,7 @@ class ViewingKeys(Screen[History | None]):
         """The detail over the whole screen."""
         self.add_class("-zoomed")
         self.set_view("candidate")
-        self.call_after_refresh(self.query_one(Detail).query("Scroll").first(Widget).focus)
+        self.call_after_refresh(self.focus_detail)
         self.draw_chosen()
 
     def on_data_table_row_selected(self) -> None:

@@ -16,6 +16,7 @@ from tui.watched import Facts
 POLL, LOOK = 0.1, 1.0
 """Seconds between two looks at the journal, and at the rest of the folder."""
 LOG_LINES = 10
+Child = Callable[[], Popen[bytes] | None]
 
 
 class Found(Message):
@@ -29,11 +30,11 @@ class Found(Message):
 
 def watch(
     folder: RunFolder,
-    child: Popen[bytes] | None,
+    child: Child,
     post: Callable[[Found], object],
     stopped: Callable[[], bool],
 ) -> None:
-    """Follow a run until told to stop. `child` is its process if this one started it."""
+    """Follow a run until told to stop. `child` gives its process if this one started it."""
     tail = Tail(folder.journal)
     for facts in _facts(folder, child):
         batch = tail.read()
@@ -50,14 +51,14 @@ def watch(
             time.sleep(POLL)
 
 
-def _facts(folder: RunFolder, child: Popen[bytes] | None) -> Iterator[Facts | None]:
+def _facts(folder: RunFolder, child: Child) -> Iterator[Facts | None]:
     """Facts once in LOOK seconds if they changed, and None in between."""
     known, looked = None, float("-inf")
     while True:
         new = None
         if time.monotonic() - looked >= LOOK:
             looked = time.monotonic()
-            new = look(folder, child)
+            new = look(folder, child())
         yield new if new != known else None
         known = new or known
 
