@@ -18,6 +18,7 @@ from apo.cli_eval import evaluate
 from apo.cli_options import RESULTS, AsJson, Results, RunName
 from apo.cli_run import run
 from apo.cli_steer import resume, send
+from apo.cli_watch import watch
 from apo.errors import ApoError, unknown
 from apo.spec import DEFAULT_MODEL
 
@@ -34,6 +35,7 @@ app.command()(resume)
 app.command()(send)
 app.command("eval")(evaluate)
 app.command()(batch)
+app.command()(watch)
 app.add_typer(cache, name="cache")
 
 

@@ -72,6 +72,8 @@ class History:
         self._last_time: float | None = None
         self._dev: dict[str, dict[str, Evaluation]] = {}
         self._test: dict[str, dict[str, Evaluation]] = {}
+        self._scores: dict[str, dict[str, float]] = {}
+        self._places: dict[str, tuple[bool, tuple[float, int, int]] | None] = {}
         for record in records:
             self.apply(record)
 
@@ -147,13 +149,21 @@ class History:
 
     def _take_evaluations(self, done: Iterable[Evaluation], sealed: bool) -> None:
         table = self._test if sealed else self._dev
-        role = "test" if sealed else "task"
+        calls = prompt = completion = cached = 0
         for one in done:
             table.setdefault(one.candidate, {})[one.example] = one
             usage = one.usage
-            self.spend[role] += Spend(1, usage.prompt_tokens, usage.completion_tokens, int(usage.cached))
-            if not sealed:
-                self.steps[-1].calls += 1
+            calls += 1
+            prompt += usage.prompt_tokens
+            completion += usage.completion_tokens
+            cached += usage.cached
+        self.spend["test" if sealed else "task"] += Spend(calls, prompt, completion, cached)
+        if not sealed:
+            self.steps[-1].calls += calls
+            # What was computed of these candidates holds no more.
+            for candidate in {one.candidate for one in done}:
+                self._scores.pop(candidate, None)
+                self._places.pop(candidate, None)
 
     def evaluations(self, candidate: str) -> dict[str, Evaluation]:
         """A candidate's dev evaluations by example id, failures included."""
@@ -164,8 +174,14 @@ class History:
         return self._test.get(candidate, {})
 
     def scores(self, candidate: str) -> dict[str, float]:
-        """A candidate's dev scores by example id; rows without an answer are missing."""
-        return scored(self.evaluations(candidate))
+        """A candidate's dev scores by example id; rows without an answer are missing.
+
+        It is the same object until the candidate is evaluated further; nobody may change it.
+        """
+        known = self._scores.get(candidate)
+        if known is None:
+            known = self._scores[candidate] = scored(self.evaluations(candidate))
+        return known
 
     def is_full(self, candidate: str) -> bool:
         """Whether every dev row was tried with this candidate."""
@@ -186,8 +202,8 @@ class History:
 
     def best_of(self, candidates: Iterable[str]) -> Candidate | None:
         """The same among some candidates."""
-        full = [c for c in candidates if c not in self.pruned and self.scores(c) and self.is_full(c)]
-        return min((self.candidates[c] for c in full), key=self._eligibility, default=None)
+        places = [p for c in candidates if c not in self.pruned and (p := self._place(c)) is not None]
+        return self.candidates[f"c{min(places)[1][2]}"] if places else None
 
     def gain(self, step: Step) -> float:
         """How far a step's candidates raised the best fully evaluated dev mean."""
@@ -203,9 +219,17 @@ class History:
         scored = (c for c in self.candidates.values() if self.scores(c.id))
         return self.best() or min(scored, key=self.preference, default=None)
 
-    def _eligibility(self, candidate: Candidate) -> tuple[bool, tuple[float, int, int]]:
-        missing = len(self.dev) - len(self.scores(candidate.id))
-        return missing > MOST_MISSING * len(self.dev), self.preference(candidate)
+    def _place(self, candidate: str) -> tuple[bool, tuple[float, int, int]] | None:
+        """A key that sorts who could win, best first, kept until it changes; None for who cannot win."""
+        if candidate not in self._places:
+            self._places[candidate] = self._eligibility(candidate)
+        return self._places[candidate]
+
+    def _eligibility(self, candidate: str) -> tuple[bool, tuple[float, int, int]] | None:
+        if not self.scores(candidate) or not self.is_full(candidate):
+            return None
+        missing = len(self.dev) - len(self.scores(candidate))
+        return missing > MOST_MISSING * len(self.dev), self.preference(self.candidates[candidate])
 
     def preference(self, candidate: Candidate) -> tuple[float, int, int]:
         """A key that sorts the better candidate first: mean, then length, then age."""

@@ -1,0 +1,50 @@
+"""The application: its themes, and which screen is in front."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import Popen
+from typing import ClassVar
+
+from textual.app import App
+from textual.binding import Binding, BindingType
+
+from apo.history import History
+from apo.store.runs import RunFolder
+from tui.run_screen import RunScreen
+from tui.theme import DARK, LIGHT
+
+
+class Apo(App[History | None]):
+    """Shows one run. Returns its history, as far as it was read."""
+
+    CSS_PATH = Path(__file__).with_name("app.tcss")
+    TITLE = "apo"
+    ENABLE_COMMAND_PALETTE = False
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("t", "theme", "Theme", show=False)]
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        child: Popen[bytes] | None = None,
+        light: bool = False,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """`child`: the run's process, if it was started just now; `clock`: seconds since the epoch."""
+        super().__init__()
+        self.folder, self.child, self.clock, self.light = folder, child, clock, light
+
+    def first(self) -> RunScreen:
+        """The screen that is shown first."""
+        return RunScreen(self.folder, self.child, self.clock)
+
+    def on_mount(self) -> None:
+        """The theme and the first screen."""
+        self.register_theme(DARK)
+        self.register_theme(LIGHT)
+        self.theme = LIGHT.name if self.light else DARK.name
+        self.push_screen(self.first(), self.exit)
+
+    def action_theme(self) -> None:
+        """The other theme."""
+        self.theme = LIGHT.name if self.theme == DARK.name else DARK.name
