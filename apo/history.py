@@ -3,10 +3,11 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from apo import commands, events
 from apo.budget import Budget, Forecast, Spend
-from apo.candidate import Candidate, Evaluation, Side
+from apo.candidate import Candidate, Evaluation, Side, prompt_length, scored
 from apo.errors import RunError
 from apo.orders import HUMAN, PROMOTED, Orders
 from apo.spec import Identity, RunSpec, TaskCard
@@ -72,10 +73,15 @@ class History:
         self._last_time: float | None = None
         self._dev: dict[str, dict[str, Evaluation]] = {}
         self._test: dict[str, dict[str, Evaluation]] = {}
+        # Computed of the above when first asked for, and dropped when a candidate is evaluated further.
         self._scores: dict[str, dict[str, float]] = {}
         self._places: dict[str, tuple[bool, tuple[float, int, int]] | None] = {}
         for record in records:
             self.apply(record)
+
+    def facts(self) -> dict[str, Any]:
+        """All that was folded in, without what is only computed of it: to compare two histories."""
+        return {name: value for name, value in vars(self).items() if name not in ("_scores", "_places")}
 
     def apply(self, record: events.Record) -> None:
         """Take one more fact in."""
@@ -284,14 +290,3 @@ class History:
         if self.paused or self.lost:
             return "paused" if self.paused else "waiting"
         return "running" if self.candidates else "starting"
-
-
-def scored(evaluations: dict[str, Evaluation]) -> dict[str, float]:
-    """Score values by example id; rows without an answer are missing."""
-    return {row: e.score.value for row, e in evaluations.items() if e.score is not None}
-
-
-def prompt_length(candidate: Candidate) -> int:
-    """Characters of instruction and exemplars."""
-    prompt = candidate.prompt
-    return len(prompt.instruction) + sum(len(e.input) + len(e.output) for e in prompt.exemplars)

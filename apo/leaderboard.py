@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from apo.candidate import Candidate
-from apo.history import History, prompt_length
+from apo.candidate import Candidate, prompt_length
+from apo.history import History
 from apo.statistics import EMPTY, Interval, mean_interval, paired_difference
 
 Status = Literal["best", "running", "queued", "pruned", "full"]

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from apo.history import History, prompt_length
+from apo.candidate import prompt_length
+from apo.history import History
 
 NO_BUDGET = "no budget left for its rows"
 """Why a candidate is dropped that nothing speaks against."""

@@ -147,4 +147,4 @@ def test_history_is_a_fold(scheduler: str) -> None:
     for record in records:
         live.apply(record)
 
-        assert vars(History(records[: record.n + 1])) == vars(live)
+        assert History(records[: record.n + 1]).facts() == live.facts()
