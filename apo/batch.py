@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from apo.errors import ConfigError, unknown
-from apo.options import from_mapping
+from apo.options import from_mapping, is_file
 from apo.spec import RunSpec
 from apo.store.runs import NAME
 
@@ -64,6 +64,7 @@ def read_batch(path: Path) -> Batch:
         raise ConfigError(f"{path}: `common` must hold options.")
     if not isinstance(parallel, int) or isinstance(parallel, bool) or not 1 <= parallel <= 64:
         raise ConfigError(f"{path}: `parallel` must be a number of runs from 1 to 64, not {parallel!r}.")
+    _check_seedless(path, [common, *(task for _, task in tasks), *settings.values()])
     cells = [
         _cell(path, label, seed, str(setting), {**common, **task, **(options or {}), "seed": seed})
         for label, task in tasks
@@ -71,7 +72,12 @@ def read_batch(path: Path) -> Batch:
         for seed in seeds
     ]
     _check_names(cells, path)
-    return Batch(_name(str(content.get("name", path.stem)), path), tuple(cells), parallel)
+    return Batch(_name(str(content.get("name") or path.stem), path), tuple(cells), parallel)
+
+
+def _check_seedless(path: Path, options: list[dict[str, Any] | None]) -> None:
+    if any("seed" in (each or {}) for each in options):
+        raise ConfigError(f"{path}: say `seeds: [...]` for the whole batch instead of the option `seed`.")
 
 
 def _parsed(path: Path) -> dict[str, Any]:
@@ -79,7 +85,7 @@ def _parsed(path: Path) -> dict[str, Any]:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"The batch file {path} cannot be read: {error.strerror}.") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError(f"{path} is no YAML: {' '.join(str(error).split())}.") from error
     if not isinstance(content, dict) or "tasks" not in content:
         raise ConfigError(f"{path} must be a mapping with at least `tasks: [...]`.")
@@ -99,15 +105,20 @@ def _task(entry: Any, path: Path) -> tuple[str, dict[str, Any]]:
     if not isinstance(options, dict) or not isinstance(options.get("task", options.get("data")), str):
         raise ConfigError(f"{path}: each of `tasks` must be a name, or a mapping with `task` or `data`.")
     options = dict(options)
-    label = options.pop("label", None) or Path(options.get("task") or options["data"]).stem
-    if isinstance(entry, str) and ".yaml" not in entry:
-        label = entry
+    task = options.get("task")
+    own = task if task and not is_file(task) else Path(task or options["data"]).stem
+    label = options.pop("label", None) or own
     return str(label), options
 
 
 def _cell(path: Path, label: str, seed: Any, setting: str, options: dict[str, Any]) -> Cell:
     name = re.sub(r"[^A-Za-z0-9_.+]+", "-", f"{label}-{setting}").strip("-.")
-    spec = from_mapping(f"{path}, task {label}, setting {setting}", options).spec(path.parent)
+    where = f"{path}, task {label}, setting {setting}"
+    try:
+        spec = from_mapping(where, options).spec(path.parent)
+    except ConfigError as error:
+        # Errors of options name the place; that neither or both of task and data are given does not.
+        raise error if where in str(error) else ConfigError(f"{where}: {error}") from error
     return Cell(_name(f"{name}-s{seed}", path), label, setting, spec.seed, spec)
 
 

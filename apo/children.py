@@ -14,6 +14,8 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from apo.store.runs import RunFolder
 
 PR_SET_PDEATHSIG = 1
+LIBC = ctypes.CDLL(None)
+"""Opened here: nothing may be loaded between fork and exec of a process with several threads."""
 LOOK_EVERY = 0.2
 """Seconds between two looks whether another process has let go of a run."""
 
@@ -84,4 +86,4 @@ class Children:
 
 def _stop_with_parent() -> None:
     """Ask the kernel to tell the child when its parent dies, however that happens."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -38,9 +38,9 @@ def batch(
     asked = read_batch(file)
     _check(asked)
     home = results / asked.name
+    _check_same(asked, home)
     runs.check_writable(home)
     folders = [runs.named(home, cell.name, cell.spec) for cell in asked.cells]
-    _check_same(asked, folders)
     problems: dict[str, str] = {}
     try:
         problems = _run(asked, folders, parallel or asked.parallel)
@@ -70,12 +70,15 @@ def _check(asked: "Batch") -> None:
             raise ConfigError(f"{cell.name}: {error}") from error
 
 
-def _check_same(asked: "Batch", folders: "list[RunFolder]") -> None:
-    """Refuse a batch file that asks for other runs under the names of those that there are."""
+def _check_same(asked: "Batch", home: Path) -> None:
+    """Refuse, before anything is made, other runs under the names of those that there are."""
     from apo.resuming import check_spec
+    from apo.store.runs import RunFolder
 
-    for cell, folder in zip(asked.cells, folders, strict=True):
-        check_spec(folder.spec(), cell.spec, cell.name)
+    for cell in asked.cells:
+        folder = RunFolder(home / cell.name)
+        if folder.exists():
+            check_spec(folder.spec(), cell.spec, cell.name)
 
 
 def _run(asked: "Batch", folders: "list[RunFolder]", parallel: int) -> dict[str, str]:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import httpx2
 
+from apo.backends.replies import LEAST_SECRET
 from apo.errors import ServerError, unknown
 from apo.spec import Identity
 
@@ -101,7 +102,9 @@ def _fetch(method: str, url: str, key: str, body: Any = None) -> httpx2.Response
                 raise EndlessError(f"larger than {MOST_BYTES >> 20} MB")
             if time.monotonic() > deadline:
                 raise EndlessError(f"not complete after {SECONDS:.0f} seconds")
-        return httpx2.Response(reply.status_code, headers=reply.headers, content=bytes(content))
+        # What a server says of itself is kept, and a server may repeat the key.
+        told = bytes(content).replace(key.encode(), b"***") if len(key) >= LEAST_SECRET else bytes(content)
+        return httpx2.Response(reply.status_code, headers=reply.headers, content=told)
 
 
 def _engine(base_url: str, key: str) -> str:

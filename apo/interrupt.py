@@ -2,11 +2,14 @@
 
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+TOGETHER = 1.0
+"""Seconds in which several SIGTERM are one: the kernel tells a child of each thread of a parent that dies."""
 
 
 @contextmanager
@@ -18,14 +21,16 @@ def politely() -> Iterator[Callable[[], bool]]:
     Raises:
         KeyboardInterrupt: at once, on a second signal.
     """
-    asked: list[int] = []
+    asked: list[float] = []
     before = [signal.getsignal(number) for number in SIGNALS]
 
     def ask(number: int, _frame: FrameType | None) -> None:
-        asked.append(number)
-        for each in SIGNALS:
-            signal.signal(each, signal.default_int_handler)
-        print("apo: finishing the rows in flight; once more stops at once.", file=sys.stderr)
+        now = time.monotonic()
+        if not asked:
+            print("apo: finishing the rows in flight; once more stops at once.", file=sys.stderr)
+        elif number != signal.SIGTERM or now - asked[0] > TOGETHER:
+            raise KeyboardInterrupt
+        asked.append(now)
 
     for number in SIGNALS:
         signal.signal(number, ask)

@@ -107,7 +107,7 @@ class RunOptions:
         settings = {"scorer": self.scorer, "instruction": self.instruction, "max_tokens": self.max_tokens}
         settings["duplicates"] = "drop" if self.drop_duplicates else None
         return TaskSource(
-            name=absolute(task) if ".yaml" in task or task.endswith((".yml", ".py")) else task,
+            name=absolute(task) if is_file(task) else task,
             data=absolute(self.data) if self.data else None,
             columns=(self.input, self.target),
             data_dir=absolute(self.data_dir) if self.data_dir else None,
@@ -120,6 +120,11 @@ class RunOptions:
         limited = self.calls or self.prompt_tokens or self.completion_tokens or seconds
         calls = self.calls if limited else DEFAULT_CALLS
         return Budget(calls, self.prompt_tokens, self.completion_tokens, seconds)
+
+
+def is_file(task: str) -> bool:
+    """Whether a task is given by its file, or as one of a family file, and not by name."""
+    return ".yaml" in task or task.endswith((".yml", ".py"))
 
 
 def from_mapping(where: str, options: dict[str, Any]) -> RunOptions:

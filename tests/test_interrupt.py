@@ -36,3 +36,14 @@ def test_handlers_are_given_back() -> None:
             signal.raise_signal(signal.SIGINT)
 
     assert before == [signal.getsignal(number) for number in SIGNALS]
+
+
+def test_terminated_by_several_at_once() -> None:
+    """Several SIGTERM at once are one: the kernel sends one for each thread of a parent that dies."""
+    with politely() as asked:
+        for _ in range(3):
+            signal.raise_signal(signal.SIGTERM)
+
+        assert asked()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)

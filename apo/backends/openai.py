@@ -134,7 +134,7 @@ class OpenAI:
                     break
                 await asyncio.sleep(pause)
             else:
-                return read(reply, self.model, time.monotonic() - began)
+                return read(reply, self.model, time.monotonic() - began, self._client.api_key)
         return Completion("", Usage(seconds=time.monotonic() - began), failure=failure)
 
     async def _ask(self, request: Request) -> Any:

@@ -13,6 +13,9 @@ from apo.candidate import Failure, FailureKind, Usage
 MOST_BYTES = 16 * 1024 * 1024
 """Of one reply; an answer of a model is far shorter."""
 
+LEAST_SECRET = 16
+"""Characters of a key that is looked for in answers too; a shorter one may be a word that models say."""
+
 
 class TooLargeError(Exception):
     """A reply is larger than any answer."""
@@ -41,7 +44,17 @@ async def bound(response: httpx2.Response) -> None:
     response.stream = _Bounded(response.stream)
 
 
-def read(reply: Any, model: str, seconds: float) -> Completion:
+def hide(text: str, secret: str) -> str:
+    """A text without the key that a server, or a model, may repeat; what is kept must not hold it."""
+    return text.replace(secret, "***") if secret else text
+
+
+def hide_long(text: str, secret: str) -> str:
+    """The same for texts that are not to be changed by chance: only a key that is no word is hidden."""
+    return hide(text, secret) if len(secret) >= LEAST_SECRET else text
+
+
+def read(reply: Any, model: str, seconds: float, secret: str = "") -> Completion:
     """The completion in a reply of `model`; a reply of another shape is a failure of the server."""
     try:
         usage, choice = reply.usage, reply.choices[0]
@@ -50,8 +63,8 @@ def read(reply: Any, model: str, seconds: float) -> Completion:
         refused = choice.finish_reason == "content_filter"
         text = choice.text if hasattr(choice, "text") else choice.message.content
         # Half a surrogate pair cannot be written as UTF-8, so it would break the journal.
-        whole = (text or "").encode("utf-8", "replace").decode("utf-8")
-        answered = str(reply.model or "")
+        whole = hide_long((text or "").encode("utf-8", "replace").decode("utf-8"), secret)
+        answered = hide_long(str(reply.model or ""), secret)
     except (AttributeError, IndexError, TypeError) as error:
         failure = Failure("server", f"the reply is not that of an OpenAI-compatible server: {error}")
         return Completion("", Usage(seconds=seconds), failure=failure)
@@ -75,9 +88,8 @@ def _tokens(usage: Any) -> tuple[int, int]:
 
 def classify(error: Exception, secret: str = "") -> Failure:
     """What kind of failure an error of the client is; a server may repeat the key, we do not."""
-    message = str(error).splitlines()[0][:500] if str(error) else type(error).__name__
-    if secret:
-        message = message.replace(secret, "***")
+    # The key goes before the cut, which may fall into it.
+    message = hide(str(error), secret).splitlines()[0][:500] if str(error) else type(error).__name__
     if isinstance(error.__cause__, TooLargeError):
         return Failure("server", f"the reply is larger than {MOST_BYTES >> 20} MB")
     kinds: tuple[tuple[type[Exception], FailureKind], ...] = (

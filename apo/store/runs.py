@@ -59,6 +59,10 @@ class RunFolder:
         """Commands from people to the run."""
         return self.path / "inbox.jsonl"
 
+    def exists(self) -> bool:
+        """Whether the folder holds a run, begun or not."""
+        return self.journal.is_file() or (self.path / SPEC).is_file()
+
     def spec(self) -> RunSpec:
         """What was asked for.
 
@@ -154,7 +158,7 @@ def check_writable(results: Path) -> None:
         ConfigError: it cannot be made, or nothing can be made in it.
     """
     try:
-        results.mkdir(parents=True, exist_ok=True)
+        results.mkdir(mode=0o700, parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=results, prefix=".writable-"):
             pass
     except OSError as error:
@@ -199,7 +203,7 @@ def named(results: Path, name: str, spec: RunSpec) -> RunFolder:
     check_writable(results)
     folder = RunFolder(results / name)
     folder.path.mkdir(mode=0o700, exist_ok=True)
-    if not (folder.path / SPEC).exists() and not folder.journal.exists():
+    if not folder.exists():
         folder.write_spec(spec)
     return folder
 
@@ -222,7 +226,7 @@ def find(results: Path, name: str) -> RunFolder:
     Raises:
         ConfigError: no such run; lists those that exist.
     """
-    if _is_run(Path(name)):
+    if RunFolder(Path(name)).exists():
         return RunFolder(Path(name))
     runs = list_runs(results)
     if name == "last" and runs:
@@ -235,12 +239,8 @@ def find(results: Path, name: str) -> RunFolder:
 
 def list_runs(results: Path) -> list[RunFolder]:
     """All runs of a results folder, the newest first."""
-    found = [path for path in results.glob("*/") if _is_run(path)]
+    found = [path for path in results.glob("*/") if RunFolder(path).exists()]
     return [RunFolder(path) for path in sorted(found, key=_age)]
-
-
-def _is_run(path: Path) -> bool:
-    return (path / JOURNAL).is_file() or (path / SPEC).is_file()
 
 
 def _age(path: Path) -> tuple[float, str]:
