@@ -36,5 +36,7 @@ check: setup
 
 bench: setup
 	$(BIN)/python -m tests.benchmarks.honesty
+	$(BIN)/python -m tests.benchmarks.screen
+	$(BIN)/python -m tests.benchmarks.screens
 	$(BIN)/python -m tests.benchmarks.throughput
 	$(BIN)/python -m tests.benchmarks.public $(DATA_DIR)
