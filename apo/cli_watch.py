@@ -25,6 +25,14 @@ def watch(run: RunName = "last", results: Results = RESULTS, light: Light = Fals
     open_screen(folder, light=light)
 
 
+def tui(results: Results = RESULTS, light: Light = False) -> None:
+    """Choose among runs on a live screen, or begin a new one; `apo` alone does the same."""
+    check_terminal()
+    from tui.app import Apo
+
+    Apo(None, light=light, results=results).run()
+
+
 def open_screen(folder: "RunFolder", child: "Popen[bytes] | None" = None, light: bool = False) -> None:
     """Show a run until the person leaves, then print its board. `child`: its process, if started here."""
     from apo import tables
@@ -33,6 +41,8 @@ def open_screen(folder: "RunFolder", child: "Popen[bytes] | None" = None, light:
     history = Apo(folder, child, light).run()
     if history is not None and history.candidates:
         tables.leaderboard(history)
+        if folder.best.exists():
+            print(f"The best prompt: {folder.best}")
     if history is not None and history.finished is None and folder.is_live():
         print(f"The search goes on. Look again with: apo watch {folder.name}", file=sys.stderr)
 

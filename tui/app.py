@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from textual.app import App
 from textual.binding import Binding, BindingType
+from textual.screen import Screen
 
 from apo.history import History
 from apo.store.runs import RunFolder
@@ -16,7 +17,7 @@ from tui.theme import DARK, LIGHT
 
 
 class Apo(App[History | None]):
-    """Shows one run. Returns its history, as far as it was read."""
+    """Shows one run, and returns its history as far as it was read; or the runs of a folder."""
 
     CSS_PATH = Path(__file__).with_name("app.tcss")
     TITLE = "apo"
@@ -25,17 +26,27 @@ class Apo(App[History | None]):
 
     def __init__(
         self,
-        folder: RunFolder,
+        folder: RunFolder | None,
         child: Popen[bytes] | None = None,
         light: bool = False,
         clock: Callable[[], float] = time.time,
+        results: Path = Path("results"),
     ) -> None:
-        """`child`: the run's process, if it was started just now; `clock`: seconds since the epoch."""
+        """`folder`: the run to show, None for all of `results`.
+
+        `child`: the run's process, if it was started just now; `clock`: seconds since the epoch.
+        """
         super().__init__()
+        self.results = results
         self.folder, self.child, self.clock, self.light = folder, child, clock, light
 
-    def first(self) -> RunScreen:
+    def first(self) -> Screen[History | None]:
         """The screen that is shown first."""
+        if self.folder is None:
+            # Tasks are loaded from there, which takes longer to import than all else together.
+            from tui.runs_screen import RunsScreen
+
+            return RunsScreen(self.results, self.clock)
         return RunScreen(self.folder, self.child, self.clock)
 
     def on_mount(self) -> None:

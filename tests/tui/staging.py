@@ -155,14 +155,14 @@ class Staged(Apo):
     def __init__(
         self, records: Sequence[Record], facts: Facts = LIVE, folder: RunFolder = FOLDER, light: bool = False
     ) -> None:
-        self.records, self.facts = tuple(records), facts
+        self.records, self.facts, self.shown = tuple(records), facts, folder
         now = self.records[-1].t if self.records else 1_000_000.0
         super().__init__(folder, light=light, clock=lambda: now)
         self.animation_level = "none"
 
     def first(self) -> RunScreen:
         """A screen that follows nothing."""
-        return RunScreen(self.folder, None, self.clock, follow=False)
+        return RunScreen(self.shown, None, self.clock, follow=False)
 
     @property
     def run_screen(self) -> RunScreen:

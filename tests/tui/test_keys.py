@@ -226,7 +226,7 @@ async def test_views(folder: RunFolder) -> None:
         assert "mean" == screen.by
         await pilot.press("slash", *"c12", "enter")
         assert ["c12"] == [row.value for row in table.rows]
-        await pilot.press("escape")
+        await pilot.press("escape", "g")
         assert 44 == table.row_count
         await pilot.press("D")
         assert ("diff", "c8") == (detail.tab, detail.against)
