@@ -116,6 +116,7 @@ class History:
                 self.promoted[candidate] = rows
             case events.RunPaused() | events.RunContinued() as change:
                 self.paused = isinstance(change, events.RunPaused)
+                self.orders.turning = False
             case events.ServerLost() | events.ServerBack() as change:
                 self.lost = change.message if isinstance(change, events.ServerLost) else ""
             case events.CommandReceived(sent=sent):
@@ -138,6 +139,10 @@ class History:
                 self.pruned.pop(candidate, None)
             case commands.Ban(candidate=candidate):
                 self.pruned[candidate] = BANNED
+            case commands.Pause() | commands.Resume():
+                self.orders.turning = True
+            case commands.Stop(now=False):
+                self.orders.turning = self.paused
         self.orders.take(sent.command)
 
     def _take_proposed(self, proposed: events.CandidatesProposed) -> None:
