@@ -21,7 +21,7 @@ $(VENV)/ready: pyproject.toml requirements/cpu.lock requirements/setup.sh
 	@PYTHON=$(PYTHON) requirements/setup.sh $(VENV)
 
 demo: setup
-	$(BIN)/apo run tickets
+	$(BIN)/apo run tickets --watch
 
 test: setup
 	$(BIN)/python -m pytest
@@ -36,5 +36,7 @@ check: setup
 
 bench: setup
 	$(BIN)/python -m tests.benchmarks.honesty
+	$(BIN)/python -m tests.benchmarks.screen
+	$(BIN)/python -m tests.benchmarks.screens
 	$(BIN)/python -m tests.benchmarks.throughput
 	$(BIN)/python -m tests.benchmarks.public $(DATA_DIR)

@@ -1,5 +1,6 @@
 """Candidates under search, what one evaluation of a candidate gave, and what it used."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -84,3 +85,14 @@ class Evaluation:
     failure: Failure | None = None
     cut_off: bool = False
     """The output was stopped by the token limit."""
+
+
+def scored(evaluations: Mapping[str, Evaluation]) -> dict[str, float]:
+    """Score values by example id; rows without an answer are missing."""
+    return {row: e.score.value for row, e in evaluations.items() if e.score is not None}
+
+
+def prompt_length(candidate: Candidate) -> int:
+    """Characters of instruction and exemplars."""
+    prompt = candidate.prompt
+    return len(prompt.instruction) + sum(len(e.input) + len(e.output) for e in prompt.exemplars)

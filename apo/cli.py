@@ -18,13 +18,13 @@ from apo.cli_eval import evaluate
 from apo.cli_options import RESULTS, AsJson, Results, RunName
 from apo.cli_run import run
 from apo.cli_steer import resume, send
+from apo.cli_watch import on_terminal, tui, watch
 from apo.errors import ApoError, unknown
 from apo.spec import DEFAULT_MODEL
 
 app = typer.Typer(
     name="apo",
     help="Find the best prompt for a task by search, on a model that vLLM serves.",
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -34,6 +34,8 @@ app.command()(resume)
 app.command()(send)
 app.command("eval")(evaluate)
 app.command()(batch)
+app.command()(watch)
+app.command()(tui)
 app.add_typer(cache, name="cache")
 
 
@@ -54,13 +56,18 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def _options(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    pass
+    if context.invoked_subcommand is None:
+        if on_terminal():
+            tui()
+        else:
+            print(context.get_help())
 
 
 @app.command("list")

@@ -61,4 +61,7 @@ Cache = Annotated[bool, typer.Option(help="Whether answers may come from earlier
 Patience = Annotated[float, typer.Option(min=0.0, help="Minutes to wait for a lost server.")]
 Name = Annotated[str | None, typer.Option(help="Name of the run; one that exists is gone on with.")]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Begin a new run although one was interrupted.")]
+Watch = Annotated[
+    bool, typer.Option("--watch", help="Run in the background and open the live screen, on a terminal.")
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the forecast and stop.")]

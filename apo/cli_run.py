@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from apo import cli_options as opt
+from apo.cli_watch import on_terminal, open_screen
 from apo.errors import ConfigError
 from apo.spec import DEFAULT_MODEL, KEY
 
@@ -56,6 +57,7 @@ def run(
     fresh: opt.Fresh = False,
     dry_run: opt.DryRun = False,
     as_json: opt.AsJson = False,
+    watch: opt.Watch = False,
 ) -> None:
     """Find the best prompt for a task; leaves it as best.json in a folder of RESULTS.
 
@@ -97,14 +99,15 @@ def run(
         context=context,
         eager=eager,
     )
-    _begin(options.spec(), results, name, fresh, dry_run, as_json)
+    _begin(options.spec(), results, name, fresh, dry_run, as_json, watch)
 
 
 def _begin(
-    spec: "RunSpec", results: Path, name: str | None, fresh: bool, dry_run: bool, as_json: bool
+    spec: "RunSpec", results: Path, name: str | None, fresh: bool, dry_run: bool, as_json: bool, watch: bool
 ) -> None:
     """Forecast a run, or begin it in a folder of its own, or go on with the one that was interrupted."""
     from apo import runner
+    from apo.launching import launch
     from apo.loading import load
     from apo.resuming import check_spec
     from apo.store import runs
@@ -123,6 +126,9 @@ def _begin(
         folder = before or runs.create(results, task.name, spec)
         if before is not None:
             print(f"Going on with {before.name}; --fresh begins a new run.", file=sys.stderr)
+    if watch and not as_json and on_terminal():
+        open_screen(folder, None if folder.is_live() else launch(folder))
+        return
     try:
         execute(folder, task, as_json)
     except ConfigError:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
+from apo.backends import Backend
 from apo.backends.openai import OpenAI
 from apo.errors import ConfigError
 from apo.identity import identify, public
@@ -20,7 +21,7 @@ from apo.spec import Identity, ModelSpec
 class Link:
     """A model that answers."""
 
-    backend: OpenAI
+    backend: Backend
     identity: Identity
     log: str | None = None
     """Path of the server's log, if apo started it."""

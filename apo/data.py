@@ -16,13 +16,15 @@ from apo.taskfile import label_text
 
 Row = dict[str, Any]
 FORMATS = (".jsonl", ".json", ".csv", ".tsv", ".parquet")
+MOST_BYTES = 256 * 1024 * 1024
+"""Of a data file: a search uses a few hundred rows, and all of a file is held in memory."""
 
 
 def read_file(path: Path) -> list[Row]:
     """The rows of one JSONL, JSON (a list of objects), CSV, TSV or Parquet file.
 
     Raises:
-        DataError: missing, unreadable, not UTF-8, empty, or a broken line, named by its number.
+        DataError: missing, unreadable, too large, not UTF-8, empty, or a broken line, named by its number.
     """
     if not path.is_file():
         raise DataError(f"There is no data file {str(path)!r}. Give the path of an existing file.")
@@ -30,6 +32,11 @@ def read_file(path: Path) -> list[Row]:
     if suffix not in FORMATS:
         raise DataError(
             f"{path.name}: {suffix or 'no suffix'} is not a known format; use one of {', '.join(FORMATS)}."
+        )
+    if (size := path.stat().st_size) > MOST_BYTES:
+        raise DataError(
+            f"{path.name} has {size / 1e9:.2f} GB; at most {MOST_BYTES >> 20} MB are read, since a search "
+            "uses a few hundred rows. Take a sample: a few thousand rows, drawn at random."
         )
     try:
         rows = _parquet(path) if suffix == ".parquet" else _text(path, suffix)

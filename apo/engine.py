@@ -21,6 +21,7 @@ from apo.hygiene import inspect
 from apo.metering import MeteredModel
 from apo.moves import propose
 from apo.orders import HUMAN, PROMOTED
+from apo.plugins import foreign
 from apo.schedulers import Plan, Scheduler
 from apo.schedulers.full import Full
 from apo.sealed import compare
@@ -212,7 +213,7 @@ class Engine:
         No call once a limit of tokens or time is reached: what a step's calls cost is only known then.
         """
         history = self.history
-        if history.orders.stopping or used(history.budget, history.total, history.seconds) >= 1:
+        if self.steering.stopping or used(history.budget, history.total, history.seconds) >= 1:
             return 0
         return max(0, step.allowance - step.calls)
 
@@ -230,13 +231,14 @@ class Engine:
             for candidate, upto in plan.promoted:
                 if self.history.promoted.get(candidate, 0) < upto:
                     self.emit(events.CandidatePromoted(candidate=candidate, rows=upto))
-            if not plan.assignments or self.history.orders.stopping:
+            if not plan.assignments or self.steering.stopping:
                 return
             self._ask([(self.history.candidates[c], rows[row]) for c, row in plan.assignments])
 
     def _plan(self, scheduler: Scheduler, cohort: Sequence[str], allowance: int) -> Plan:
         """What the scheduler says, if it keeps to its contract: a broken one must not spend."""
-        plan = scheduler.plan(cohort, self.history, allowance)
+        with foreign(f"The scheduler {self.history.spec.scheduler!r} failed", RunError):
+            plan = scheduler.plan(cohort, self.history, allowance)
         again = [(c, row) for c, row in plan.assignments if row in self.history.evaluations(c)]
         if again or len(plan.assignments) > allowance:
             raise RunError(
@@ -270,8 +272,7 @@ class Engine:
 
     def _wanted(self, pair: Pair, sealed: bool) -> bool:
         """Whether a pair is still to be asked: the search may have dropped its candidate, or be stopped."""
-        history = self.history
-        return sealed or not (history.orders.stopping or pair[0].id in history.pruned)
+        return sealed or not (self.steering.stopping or pair[0].id in self.history.pruned)
 
     def _drop_unfit(self, cohort: Iterable[str]) -> None:
         """Drop candidates that the model's context cannot hold; they cannot be scored.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from apo.backends import Backend, Completion, Request
 from apo.candidate import Candidate, Evaluation
 from apo.errors import ApoError, RunError
-from apo.plugins import place
+from apo.plugins import foreign
 from apo.prompt import render, stops
 from apo.task import Decoding, Example, Score, Scorer
 
@@ -83,10 +83,8 @@ class Evaluator:
 
     def _score(self, output: str, example: Example) -> Score:
         """What the scorer says; it may be anybody's, so it is not trusted to keep its contract."""
-        try:
+        with foreign(f"The scorer failed on row {example.id!r}", RunError):
             score = self.scorer(output, example)
-        except Exception as error:
-            raise RunError(f"The scorer failed on row {example.id!r}: {place(error)}") from error
         if not 0 <= score.value <= 1:
             raise RunError(f"The scorer gave {score.value} for row {example.id!r}; scores lie in [0, 1].")
         return score

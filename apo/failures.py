@@ -14,6 +14,11 @@ def kinds(history: History) -> Counter[str]:
     return counted
 
 
+def cut_off(history: History) -> int:
+    """How many answers on dev were stopped by the token limit; they are scored as they are."""
+    return sum(e.cut_off for c in history.candidates for e in history.evaluations(c).values())
+
+
 def first_failure(history: History) -> str:
     """Why the seed prompt's first failed row failed, for a message; may be empty."""
     for evaluation in history.evaluations("c0").values():

@@ -1,15 +1,17 @@
 """The state of a run as a fold over its events; the same for a live run and one read from disk."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from apo import commands, events
 from apo.budget import Budget, Forecast, Spend
-from apo.candidate import Candidate, Evaluation, Side
+from apo.candidate import Candidate, Evaluation, Side, prompt_length, scored
 from apo.errors import RunError
 from apo.orders import HUMAN, PROMOTED, Orders
 from apo.spec import Identity, RunSpec, TaskCard
+from apo.standing import Place, Standing
 from apo.task import Example
 
 MOST_MISSING = 0.1
@@ -72,8 +74,13 @@ class History:
         self._last_time: float | None = None
         self._dev: dict[str, dict[str, Evaluation]] = {}
         self._test: dict[str, dict[str, Evaluation]] = {}
+        self._standing = Standing()
         for record in records:
             self.apply(record)
+
+    def facts(self) -> dict[str, Any]:
+        """All that was folded in, without what is only computed of it: to compare two histories."""
+        return {name: value for name, value in vars(self).items() if name != "_standing"}
 
     def apply(self, record: events.Record) -> None:
         """Take one more fact in."""
@@ -93,6 +100,7 @@ class History:
                 self._take_evaluations(done, sealed)
             case events.CandidatePruned(candidate=candidate, reason=reason):
                 self.pruned[candidate] = reason
+                self._standing.forget([candidate])
             case events.StepFinished(gain=gain, calls=calls):
                 step = self.steps[-1]
                 step.finished, step.gain, step.calls = True, gain, calls
@@ -108,6 +116,7 @@ class History:
                 self.promoted[candidate] = rows
             case events.RunPaused() | events.RunContinued() as change:
                 self.paused = isinstance(change, events.RunPaused)
+                self.orders.turning = False
             case events.ServerLost() | events.ServerBack() as change:
                 self.lost = change.message if isinstance(change, events.ServerLost) else ""
             case events.CommandReceived(sent=sent):
@@ -128,8 +137,14 @@ class History:
         match sent.command:
             case commands.Promote(candidate=candidate):
                 self.pruned.pop(candidate, None)
+                self._standing.forget([candidate])
             case commands.Ban(candidate=candidate):
                 self.pruned[candidate] = BANNED
+                self._standing.forget([candidate])
+            case commands.Pause() | commands.Resume():
+                self.orders.turning = True
+            case commands.Stop(now=False):
+                self.orders.turning = self.paused
         self.orders.take(sent.command)
 
     def _take_proposed(self, proposed: events.CandidatesProposed) -> None:
@@ -145,15 +160,18 @@ class History:
         if proposed.problem:
             self.problems.append(proposed.problem)
 
-    def _take_evaluations(self, done: Iterable[Evaluation], sealed: bool) -> None:
+    def _take_evaluations(self, done: Sequence[Evaluation], sealed: bool) -> None:
         table = self._test if sealed else self._dev
-        role = "test" if sealed else "task"
+        calls, prompt, completion, cached = len(done), 0, 0, 0
         for one in done:
             table.setdefault(one.candidate, {})[one.example] = one
-            usage = one.usage
-            self.spend[role] += Spend(1, usage.prompt_tokens, usage.completion_tokens, int(usage.cached))
-            if not sealed:
-                self.steps[-1].calls += 1
+            prompt += one.usage.prompt_tokens
+            completion += one.usage.completion_tokens
+            cached += one.usage.cached
+        self.spend["test" if sealed else "task"] += Spend(calls, prompt, completion, cached)
+        if not sealed:
+            self.steps[-1].calls += calls
+            self._standing.forget({one.candidate for one in done})
 
     def evaluations(self, candidate: str) -> dict[str, Evaluation]:
         """A candidate's dev evaluations by example id, failures included."""
@@ -164,8 +182,14 @@ class History:
         return self._test.get(candidate, {})
 
     def scores(self, candidate: str) -> dict[str, float]:
-        """A candidate's dev scores by example id; rows without an answer are missing."""
-        return scored(self.evaluations(candidate))
+        """A candidate's dev scores by example id; rows without an answer are missing.
+
+        It is the same object until the candidate is evaluated further; nobody may change it.
+        """
+        known = self._standing.scores
+        if candidate not in known:
+            known[candidate] = scored(self.evaluations(candidate))
+        return known[candidate]
 
     def is_full(self, candidate: str) -> bool:
         """Whether every dev row was tried with this candidate."""
@@ -182,12 +206,16 @@ class History:
         A candidate with fewer rows never wins, however lucky its rows were, nor does one of whose rows
         more than MOST_MISSING failed, as long as there is another.
         """
-        return self.best_of(self.candidates)
+        standing = self._standing
+        if standing.moved:
+            found = self.best_of(standing.rivals(self.candidates))
+            standing.best = found.id if found else None
+        return self.candidates[standing.best] if standing.best else None
 
     def best_of(self, candidates: Iterable[str]) -> Candidate | None:
         """The same among some candidates."""
-        full = [c for c in candidates if c not in self.pruned and self.scores(c) and self.is_full(c)]
-        return min((self.candidates[c] for c in full), key=self._eligibility, default=None)
+        places = [p for c in candidates if c not in self.pruned and (p := self._place(c)) is not None]
+        return self.candidates[f"c{min(places)[1][2]}"] if places else None
 
     def gain(self, step: Step) -> float:
         """How far a step's candidates raised the best fully evaluated dev mean."""
@@ -203,9 +231,18 @@ class History:
         scored = (c for c in self.candidates.values() if self.scores(c.id))
         return self.best() or min(scored, key=self.preference, default=None)
 
-    def _eligibility(self, candidate: Candidate) -> tuple[bool, tuple[float, int, int]]:
-        missing = len(self.dev) - len(self.scores(candidate.id))
-        return missing > MOST_MISSING * len(self.dev), self.preference(candidate)
+    def _place(self, candidate: str) -> Place | None:
+        """A key that sorts who could win, best first, kept until it changes; None for who cannot win."""
+        known = self._standing.places
+        if candidate not in known:
+            known[candidate] = self._eligibility(candidate)
+        return known[candidate]
+
+    def _eligibility(self, candidate: str) -> Place | None:
+        if not self.scores(candidate) or not self.is_full(candidate):
+            return None
+        missing = len(self.dev) - len(self.scores(candidate))
+        return missing > MOST_MISSING * len(self.dev), self.preference(self.candidates[candidate])
 
     def preference(self, candidate: Candidate) -> tuple[float, int, int]:
         """A key that sorts the better candidate first: mean, then length, then age."""
@@ -260,14 +297,3 @@ class History:
         if self.paused or self.lost:
             return "paused" if self.paused else "waiting"
         return "running" if self.candidates else "starting"
-
-
-def scored(evaluations: dict[str, Evaluation]) -> dict[str, float]:
-    """Score values by example id; rows without an answer are missing."""
-    return {row: e.score.value for row, e in evaluations.items() if e.score is not None}
-
-
-def prompt_length(candidate: Candidate) -> int:
-    """Characters of instruction and exemplars."""
-    prompt = candidate.prompt
-    return len(prompt.instruction) + sum(len(e.input) + len(e.output) for e in prompt.exemplars)

@@ -9,7 +9,7 @@ import msgspec
 
 from apo import plugins
 from apo.data import Row, read_file, read_hub
-from apo.errors import ApoError, ConfigError, unknown
+from apo.errors import ConfigError, unknown
 from apo.prompt import Prompt
 from apo.rows import distinct, label_names, to_examples
 from apo.scorers import SCORERS, Choice, last_number
@@ -147,12 +147,8 @@ def _python_task(name: str, path: Path, overrides: dict[str, Any]) -> Task:
     load = getattr(plugins.import_file(path, f"tasks.{path.stem}"), "load", None)
     if not callable(load):
         raise ConfigError(f"{path} must define `def load() -> Task`; it does not.")
-    try:
+    with plugins.foreign(f"{path}: load() fails", ConfigError):
         task = load()
-    except ApoError:
-        raise
-    except Exception as error:  # a user's file may fail in any way; the message says where
-        raise ConfigError(f"{path}: load() fails: {plugins.place(error)}") from error
     if not isinstance(task, Task):
         raise ConfigError(f"{path}: load() must return a Task, not {type(task).__name__}.")
     check_rows(task.train, task.dev, task.test)

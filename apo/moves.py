@@ -6,7 +6,7 @@ from random import Random
 from apo import plugins
 from apo.alternation import Move
 from apo.candidate import Proposal
-from apo.errors import ApoError, RunError
+from apo.errors import RunError
 from apo.layouts import neighbours
 from apo.orders import HUMAN
 from apo.task import with_sources
@@ -25,16 +25,12 @@ def propose(move: Move, view: SearchView, rng: Random) -> list[Proposal]:
     if move.side == "layout":
         prompts = [replace(parent.prompt, layout=x) for x in neighbours(parent.prompt.layout)]
         return [Proposal(prompt, (parent.id,)) for prompt in prompts[: move.width]]
-    try:
+    with plugins.foreign(f"The component {move.component!r} failed", RunError):
         if move.side == "exemplars":
             lists = plugins.build("exemplars", move.component).select(view, parent, move.width, rng)
             proposals = [Proposal(replace(parent.prompt, exemplars=x), (parent.id,)) for x in lists]
         else:
             proposals = plugins.build("proposers", move.component).propose(view, move.width, rng)
-    except ApoError:
-        raise
-    except Exception as error:  # a component may be anybody's; what was paid for is in the journal
-        raise RunError(f"The component {move.component!r} failed: {plugins.place(error)}") from error
     return proposals[: move.width]
 
 

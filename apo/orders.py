@@ -26,6 +26,8 @@ class Orders:
     """Candidates that wait for a step that evaluates them on every dev row."""
     stopping: bool = False
     """The search is to end as soon as it can."""
+    turning: bool = False
+    """An applied command begins or ends a pause, and the journal does not say so yet."""
 
     def settle(self, command: str) -> Sent | None:
         """A received command is done with; None if it never was received."""

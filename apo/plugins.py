@@ -8,6 +8,8 @@ import importlib.util
 import os
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from types import ModuleType
@@ -15,7 +17,7 @@ from typing import Any, get_type_hints
 
 import msgspec
 
-from apo.errors import ConfigError, unknown
+from apo.errors import ApoError, ConfigError, unknown
 
 ROOT = Path(__file__).parent
 SINGULAR = {"proposers": "proposer", "exemplars": "selector", "schedulers": "scheduler", "tasks": "task"}
@@ -62,10 +64,21 @@ def load(kind: str, name: str) -> type[Any]:
     return found
 
 
-def place(error: Exception) -> str:
-    """An error of somebody's component as one line that says where it happened."""
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__}: {error} ({last.filename}, line {last.lineno})"
+@contextmanager
+def foreign(what: str, error: type[ApoError]) -> Iterator[None]:
+    """A block of code that may be anybody's and may fail in any way.
+
+    Raises:
+        error: in one line what failed, why, and where.
+    """
+    try:
+        yield
+    except ApoError:
+        raise
+    except Exception as problem:
+        last = traceback.extract_tb(problem.__traceback__)[-1]
+        why = f"{type(problem).__name__}: {problem} ({last.filename}, line {last.lineno})"
+        raise error(f"{what}: {why}") from problem
 
 
 def import_file(path: Path, module: str) -> ModuleType:
@@ -80,10 +93,11 @@ def import_file(path: Path, module: str) -> ModuleType:
     loaded = importlib.util.module_from_spec(spec)
     sys.modules[module] = loaded
     try:
-        spec.loader.exec_module(loaded)
-    except Exception as error:  # a user's file may fail in any way; the message says where
+        with foreign(f"{path} fails when imported", ConfigError):
+            spec.loader.exec_module(loaded)
+    except BaseException:
         del sys.modules[module]
-        raise ConfigError(f"{path} fails when imported: {place(error)}") from error
+        raise
     return loaded
 
 

@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 from apo import words
 from apo.alternation import credit
-from apo.failures import kinds
+from apo.failures import cut_off, kinds
 from apo.headroom import headroom
 from apo.history import History
 from apo.leaderboard import Row, rank
@@ -107,7 +107,12 @@ def _spent(history: History) -> str:
         rows.append(("forecast", words.forecast(history.forecast)))
     table = _table(("role", "used"), rows)
     failed = ", ".join(f"{n} {kind}" for kind, n in sorted(kinds(history).items()))
-    return f"{table}\n\nRows without an answer, missing from all scores: {failed}." if failed else table
+    notes = [f"Rows without an answer, missing from all scores: {failed}."] if failed else []
+    if (count := cut_off(history)) > 0:
+        notes.append(
+            f"{count} dev answers were cut off by the token limit (max_tokens {history.task.max_tokens})."
+        )
+    return "\n\n".join([table, *notes])
 
 
 def _prompt(history: History) -> str:

@@ -147,6 +147,7 @@ def _open(engine: Engine, spec: RunSpec, server: Identity) -> None:
         engine.emit(began)
         return
     engine.emit(events.RunResumed(server=server, apo=__version__))
+    engine.steering.catch_up()
     if history.lost:
         engine.emit(events.ServerBack())
     if history.paused:

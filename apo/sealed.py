@@ -1,8 +1,8 @@
 """What the sealed test says: winner against seed, each row met by both, once."""
 
-from apo.candidate import Candidate
+from apo.candidate import Candidate, scored
 from apo.events import TestScored
-from apo.history import History, scored
+from apo.history import History
 from apo.statistics import mean_interval, paired_difference, sign_test
 
 

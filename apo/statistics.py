@@ -3,7 +3,9 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import NormalDist
+from typing import Any
 
 Z = NormalDist().inv_cdf(0.975)
 RESAMPLES = 2000
@@ -56,10 +58,17 @@ def bootstrap(values: Sequence[float]) -> Interval:
     import numpy as np
 
     rows = np.asarray(values, dtype=np.float64)  # shape: n
-    draws = np.random.default_rng(0).integers(0, len(rows), size=(RESAMPLES, len(rows)))
-    means = rows[draws].mean(axis=1)  # shape: RESAMPLES
+    means = rows[_draws(len(rows))].mean(axis=1)  # shape: RESAMPLES
     low, high = np.quantile(means, (0.025, 0.975))
     return Interval(math.fsum(values) / len(rows), float(low), float(high), len(rows))
+
+
+@lru_cache(maxsize=8)
+def _draws(n: int) -> Any:
+    """Which of n rows each resample holds; shape: RESAMPLES, n. Making them takes most of a bootstrap."""
+    import numpy as np
+
+    return np.random.default_rng(0).integers(0, n, size=(RESAMPLES, n))
 
 
 def paired_difference(ours: Mapping[str, float], theirs: Mapping[str, float]) -> Interval:

@@ -6,7 +6,7 @@ history at its start and a cut run goes on as if it had not been cut.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -22,8 +22,8 @@ LOOK_EVERY = 0.2
 class Source(Protocol):
     """Where a run hears of what people want."""
 
-    def commands(self) -> Sequence[Sent]:
-        """Commands that have come since the last call."""
+    def commands(self) -> Iterable[Sent]:
+        """Commands that have come since the last call; each is taken in before the next is asked for."""
         ...
 
     def interrupted(self) -> bool:
@@ -58,13 +58,31 @@ class Steering:
         """Whether no new rows should be asked now; thread-safe."""
         return self._leaving or self.history.paused or self.source.interrupted()
 
+    @property
+    def stopping(self) -> bool:
+        """Whether the search is to end as soon as it can; the seed prompt, if nothing else, is a winner."""
+        return self.history.orders.stopping and len(self.history.steps) > 1
+
     def listen(self) -> None:
         """Take new commands in, and obey those that take effect at once."""
+        self.catch_up()
         orders = self.history.orders
         for sent in self.source.commands():
             if sent.id not in orders.known and sent.id not in orders.received:
                 self.emit(events.CommandReceived(sent=sent))
+                self._leaving = self._leaving or sent.command == commands.Stop(now=True)
                 self._obey_now(sent)
+
+    def catch_up(self) -> None:
+        """Finish what a process that died had begun to obey; the one that was to leave has left."""
+        self._turn()
+        for sent in list(self.history.orders.received.values()):
+            self._obey_now(sent)
+
+    def _turn(self) -> None:
+        """Journal the pause or its end that an applied command means."""
+        if self.history.orders.turning:
+            self.emit(events.RunContinued() if self.history.paused else events.RunPaused())
 
     def _obey_now(self, sent: Sent) -> None:
         match sent.command:
@@ -75,13 +93,10 @@ class Steering:
                     self.emit(events.CommandRefused(id=sent.id, reason=reason))
                     return
                 self.emit(events.CommandApplied(id=sent.id))
-                self.emit(events.RunPaused() if pausing else events.RunContinued())
-            case commands.Stop(now=now):
+                self._turn()
+            case commands.Stop():
                 self.emit(events.CommandApplied(id=sent.id))
-                if now:
-                    self._leaving = True
-                elif self.history.paused:
-                    self.emit(events.RunContinued())
+                self._turn()
 
     def wait(self) -> None:
         """Between two batches of rows: stay here while paused.

@@ -5,8 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from apo.batch import Cell
+from apo.candidate import scored
 from apo.headroom import corrected_score
-from apo.history import History, scored
+from apo.history import History
 from apo.statistics import EMPTY, Interval, bootstrap, mean_interval
 
 

@@ -7,14 +7,14 @@ from rich.table import Table
 from rich.text import Text
 
 from apo import words
+from apo.cells import cells
 from apo.headroom import headroom
 from apo.history import History
-from apo.leaderboard import Row, rank
-from apo.prompt import Layout, Rendered
+from apo.leaderboard import Board
+from apo.prompt import Rendered
 from apo.words import printable
 
-MARKS = {"best": "★", "running": "▸", "queued": "·", "pruned": "×", "full": " "}
-"""Single-width signs; no meaning rests on colour."""
+COLUMNS = ("", "#", "id", "dev", "95 % CI", "n", "Δ seed", "by", "k", "layout", "tok", "!")
 
 
 def show(columns: Sequence[str], rows: Iterable[Sequence[str]], *, wrap: bool = True) -> None:
@@ -39,43 +39,18 @@ def prompt(rendered: Rendered) -> None:
 
 def leaderboard(history: History, most: int = 15) -> None:
     """Print the board and what the sealed test says."""
-    board = rank(history)
-    columns = ("", "#", "id", "dev", "95 % CI", "n", "Δ seed", "by", "k", "layout", "tok", "!")
-    rows = [_board_row(place, row) for place, row in enumerate(board[:most], 1)]
-    show(columns, rows, wrap=False)
-    if len(board) > most:
-        print(f"… and {len(board) - most} more; all: apo show --all")
+    board = Board(history)
+    order = board.order()
+    rows = [_board_row(place, cells(history, row)) for place, row in enumerate(board.rows(order[:most]), 1)]
+    show(COLUMNS, rows, wrap=False)
+    if len(order) > most:
+        print(f"… and {len(order) - most} more; all: apo show --all")
     _verdict(history)
 
 
-def _board_row(place: int, row: Row) -> list[str]:
-    candidate, score = row.candidate, row.score
-    known = score.n > 0
-    return [
-        MARKS[row.status],
-        str(place) if known else "–",
-        candidate.id,
-        _share(score.mean) if known else "–",
-        f"{_share(score.low)}–{_share(score.high)}" if known else "",
-        str(score.n),
-        f"{row.difference.mean:+.3f}" if row.difference.n else "",
-        candidate.origin,
-        str(len(candidate.prompt.exemplars)),
-        _layout(candidate.prompt.layout),
-        f"{row.tokens:.0f}" if known else "",
-        str(row.failures) if row.failures else "",
-    ]
-
-
-def _share(value: float) -> str:
-    """`.845`, or `1` and `0`: short enough for a row of 80 columns."""
-    return f"{value:.3f}".lstrip("0").replace("1.000", "1").replace(".000", "0")
-
-
-def _layout(layout: Layout) -> str:
-    """The form, with a mark where the instruction is not a system message though it could be."""
-    chat = layout.form in ("turns", "fields")
-    return f"{layout.form}−sys" if chat and not layout.system else layout.form
+def _board_row(place: int, cell: dict[str, str]) -> list[str]:
+    shown = {**cell, "#": str(place) if cell["n"] != "0" else "–"}
+    return [shown[column] for column in COLUMNS]
 
 
 def _verdict(history: History) -> None:

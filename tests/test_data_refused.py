@@ -110,3 +110,14 @@ def test_unknown_suffix(tmp_path: Path, name: str, said: str) -> None:
     """An unknown format lists the known ones."""
     with pytest.raises(DataError, match=rf"{said} a known format; use one of \.jsonl, .*\.parquet"):
         read_file(written(tmp_path, name, CSV))
+
+
+def test_refused_by_size(tmp_path: Path) -> None:
+    """A file of two gigabytes is refused before it is read, with what to do."""
+    path = tmp_path / "huge.csv"
+    with path.open("wb") as file:
+        file.write(b"input,target\n")
+        file.truncate(2_000_000_000)  # a hole: it takes no room
+
+    with pytest.raises(DataError, match=r"huge.csv has 2.00 GB; at most 256 MB .* Take a sample"):
+        read_file(path)

@@ -4,9 +4,9 @@ import pytest
 
 from apo import events
 from apo.budget import Forecast, Spend
-from apo.candidate import Candidate, Evaluation
+from apo.candidate import Candidate, Evaluation, prompt_length, scored
 from apo.errors import RunError
-from apo.history import History, prompt_length, scored
+from apo.history import History
 from apo.prompt import Exemplar, Prompt
 from apo.statistics import EMPTY
 from apo.task import Task

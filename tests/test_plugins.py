@@ -80,7 +80,7 @@ def test_apo_path_several(extra: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("APO_PATH", path)
 
     assert "word_swap" in plugins.names("proposers")
-    assert plugins.names("schedulers") == ["full", "successive_halving"]
+    assert plugins.names("schedulers") == ["full", "hyperband", "racing", "successive_halving"]
 
 
 def test_shipped_first(extra: Path) -> None:
@@ -137,7 +137,7 @@ def test_load_after_repair(extra: Path) -> None:
     ("kind", "message"),
     [
         ("proposers", "There is no proposer 'oprro'. Did you mean 'opro'. Known: .*opro, reflection"),
-        ("schedulers", "There is no scheduler 'oprro'. Known: full, successive_halving"),
+        ("schedulers", "There is no scheduler 'oprro'. Known: full, hyperband, racing, successive_halving"),
         ("exemplars", "There is no selector 'oprro'. Known: .*uniform"),
     ],
     ids=KINDS,

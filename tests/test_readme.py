@@ -8,11 +8,13 @@ import pytest
 import typer.main
 
 from apo import taskfile
+from apo.batch import read_batch
 from apo.cli import app
 
 README = Path(__file__).parent.parent / "README.md"
 TEXT = README.read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL)
+YAML = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)
 COMMANDS = [
     line.partition(" #")[0].strip()
     for block in BLOCKS
@@ -50,16 +52,24 @@ def test_make_targets_exist() -> None:
 
 def test_task_file_is_valid(tmp_path: Path) -> None:
     """The YAML task of the README passes the check of task files."""
-    (block,) = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)
-    (tmp_path / "reviews.yaml").write_text(block, encoding="utf-8")
+    (tmp_path / "reviews.yaml").write_text(YAML[0], encoding="utf-8")
     settings = taskfile.parse(tmp_path / "reviews.yaml")
 
     assert "choice" == taskfile.check("reviews", settings["reviews"]).scorer
+
+
+def test_batch_file_is_valid(tmp_path: Path) -> None:
+    """The batch of the README is read as it says: three tasks, two seeds, two settings."""
+    (tmp_path / "compare.yaml").write_text(YAML[1], encoding="utf-8")
+    asked = read_batch(tmp_path / "compare.yaml")
+
+    assert ("compare", 12, 2) == (asked.name, len(asked.cells), asked.parallel)
 
 
 def test_every_command_is_in_the_readme() -> None:
     """No command is left for users to find by chance."""
     shown = {line.split()[1] for line in COMMANDS}
 
-    assert {"run", "list", "show", "export", "serve", "cache"} <= shown
+    known = set(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
+    assert known - shown == {"tasks"}
     assert "`apo tasks`" in TEXT

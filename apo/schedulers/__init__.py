@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from apo.candidate import prompt_length
 from apo.history import History
 
 NO_BUDGET = "no budget left for its rows"
@@ -45,3 +46,19 @@ def prefix_mean(candidate: str, history: History, rows: int) -> float:
     scores = history.scores(candidate)
     values = [scores[row.id] for row in history.dev[:rows] if row.id in scores]
     return sum(values) / len(values) if values else 0.0
+
+
+def keep_best(alive: list[str], keep: int, history: History, rows: int) -> tuple[list[str], list[str]]:
+    """Part into the `keep` best on the first `rows` rows and the others, both in the order given.
+
+    Equal means go to the shorter prompt, then to the older.
+    """
+    if len(alive) <= keep or rows == 0:
+        return alive, []
+
+    def key(candidate: str) -> tuple[float, int, int]:
+        length = prompt_length(history.candidates[candidate])
+        return (-prefix_mean(candidate, history, rows), length, int(candidate[1:]))
+
+    best = set(sorted(alive, key=key)[:keep])
+    return [c for c in alive if c in best], [c for c in alive if c not in best]

@@ -8,8 +8,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from apo.history import History, prompt_length
-from apo.schedulers import NO_BUDGET, Plan, prefix_mean, untried
+from apo.history import History
+from apo.schedulers import NO_BUDGET, Plan, keep_best, untried
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class SuccessiveHalving:
         before = 0
         for number, upto in enumerate(self.rungs(len(entered), rows)):
             keep = math.ceil(len(entered) / self.eta**number)
-            alive, dropped = _halve(alive, keep, history, before)
+            alive, dropped = keep_best(alive, keep, history, before)
             pruned += [(c, f"not among the best {keep} on {before} rows") for c in dropped]
             missing = [pair for c in alive for pair in untried(c, history, upto)]
             if missing:
@@ -64,19 +64,3 @@ class SuccessiveHalving:
                 return Plan(tuple(missing[:allowance]), promoted, tuple(pruned))
             before = upto
         return Plan((), (), tuple(pruned))
-
-
-def _halve(alive: list[str], keep: int, history: History, rows: int) -> tuple[list[str], list[str]]:
-    """Part into the `keep` best on the first `rows` rows, in cohort order, and the others.
-
-    Equal means go to the shorter prompt, then to the older.
-    """
-    if len(alive) <= keep or rows == 0:
-        return alive, []
-
-    def key(candidate: str) -> tuple[float, int, int]:
-        length = prompt_length(history.candidates[candidate])
-        return (-prefix_mean(candidate, history, rows), length, int(candidate[1:]))
-
-    best = set(sorted(alive, key=key)[:keep])
-    return [c for c in alive if c in best], [c for c in alive if c not in best]

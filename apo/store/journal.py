@@ -102,7 +102,7 @@ def read_records(path: Path) -> Iterator[Record]:
                 if not line.endswith(b"\n"):
                     return
                 if number == 1:
-                    _check_version(path, line)
+                    check_version(path, line)
                 try:
                     yield from_json(line)
                 except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -121,7 +121,7 @@ class _First(msgspec.Struct):
     event: _Begun
 
 
-def _check_version(path: Path, line: bytes) -> None:
+def check_version(path: Path, line: bytes) -> None:
     """Refuse a journal that another version of apo wrote, whatever else its first line says."""
     with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
         schema = msgspec.json.decode(line, type=_First).event.schema

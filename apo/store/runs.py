@@ -50,6 +50,11 @@ class RunFolder:
         return self.path / "engine.log"
 
     @property
+    def output(self) -> Path:
+        """What the run's process printed, if it was started in the background."""
+        return self.path / "apo.log"
+
+    @property
     def inbox(self) -> Path:
         """Commands from people to the run."""
         return self.path / "inbox.jsonl"
@@ -96,7 +101,8 @@ class RunFolder:
         except OSError:
             return False
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # A shared lock, so that those who only look do not take each other for the writer.
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             return True
         finally:

@@ -105,7 +105,7 @@ def view_at(
 
 def state(history: History) -> dict[str, Any]:
     """A copy of all that a history holds, to compare with."""
-    return copy.deepcopy(vars(history))
+    return copy.deepcopy(history.facts())
 
 
 Answering = Callable[[dict[str, Any]], tuple[int, str]]

@@ -104,7 +104,7 @@ def test_view_unchanged(name: str, stage: str) -> None:
     before = state(view.history)
     select(name, view)
 
-    assert before == vars(view.history)
+    assert before == view.history.facts()
 
 
 @pytest.mark.parametrize("name", NAMES)

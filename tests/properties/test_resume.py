@@ -1,7 +1,9 @@
 """Resume: a journal that was cut off anywhere leads, gone on with, to the same run."""
 
+from collections.abc import Sequence
 from contextlib import closing
 from functools import cache
+from itertools import islice, zip_longest
 from pathlib import Path
 
 import pytest
@@ -13,15 +15,16 @@ from apo.backends import Request
 from apo.backends.scripted import Scripted, as_text
 from apo.budget import Budget
 from apo.candidate import Failure
-from apo.engine import Engine
-from apo.evaluation import Evaluator
+from apo.commands import Add, Ban, Pause, Promote, Resume, SetBudget, Stop
 from apo.events import Record, to_json
 from apo.history import History
+from apo.prompt import Exemplar, Prompt
 from apo.spec import RunSpec
 from apo.store import Store
 from apo.store.journal import Journal
 from apo.store.memory import MemoryStore
-from tests.helpers import Answer, skilled, started, toy_spec, toy_task
+from tests.helpers import Answer, skilled, toy_spec, toy_task
+from tests.steered import Script, Steered, heard
 
 TASK = toy_task()
 NARROW = 30
@@ -65,28 +68,70 @@ COMPONENTS = [
 ]
 
 
-def go_on(store: Store, spec: RunSpec, answer: Answer) -> Scripted:
-    """Begin the run in an empty store, or go on with what the store holds; the models asked."""
-    if not list(store.read()):
-        store.append(started(TASK, spec))
-    backend = Scripted(answer)
-    Engine(
-        task=TASK,
-        history=History(store.read()),
-        store=store,
-        scheduler=plugins.build("schedulers", spec.scheduler),
-        evaluator=Evaluator(backend, TASK.scorer, TASK.decoding, chunk_rows=8, clock=lambda: 0.0),
-        proposal_backend=backend,
-    ).run()
-    return backend
+SCRIPTS: dict[str, Script] = {
+    "nobody": (),
+    "edits": (
+        (5, Add(prompt=Prompt("Name the colour of the ball. \x00\u202e{{input}}"), parent="c0")),
+        (9, Ban(candidate="c1")),
+        (11, Ban(candidate="c99")),
+        (20, Promote(candidate="c4")),
+        (20, Add(prompt=Prompt("Say red or blue.", (Exemplar(TASK.dev[0].input, "red"),)))),
+        (30, SetBudget(budget=Budget(calls=200))),
+    ),
+    "pauses": (
+        (4, Pause()),
+        (4, Resume()),
+        (17, Pause()),
+        (17, Pause()),
+        (17, Promote(candidate="c2")),
+        (17, Resume()),
+        (40, Resume()),
+    ),
+    "stop": ((14, Add(prompt=Prompt("Say it."))), (16, Stop())),
+    "stopped-while-paused": ((12, Pause()), (14, Stop())),
+}
+"""What people send, and when; what is refused is a part of it."""
 
 
 @cache
-def whole(scheduler: str, component: str, model: str) -> tuple[Record, ...]:
+def answer_of(model: str) -> Answer:
+    """The model's answers, each worked out once."""
+    kept: dict[tuple[object, ...], str | Failure] = {}
+
+    def answer(request: Request) -> str | Failure:
+        key = (request.rendered, request.temperature, request.seed)
+        if key not in kept:
+            kept[key] = ANSWERS[model](request)
+        return kept[key]
+
+    return answer
+
+
+def go_on(store: Store, spec: RunSpec, model: str, script: Script = ()) -> Scripted:
+    """Begin the run in an empty store, or go on with what the store holds; the models asked."""
+    run = Steered(TASK, answer_of(model), script, spec, store)
+    run.go_on()
+    return run.backends[-1]
+
+
+@cache
+def whole(scheduler: str, component: str, model: str, script: str = "nobody") -> tuple[Record, ...]:
     """The run that is not cut off."""
     store = MemoryStore()
-    go_on(store, spec_of(scheduler, component), ANSWERS[model])
+    go_on(store, spec_of(scheduler, component), model, SCRIPTS[script])
     return tuple(store.records)
+
+
+@cache
+def content_of(scheduler: str, component: str, model: str, script: str) -> bytes:
+    """The journal of the run that is not cut off."""
+    return b"".join(to_json(record) + b"\n" for record in whole(scheduler, component, model, script))
+
+
+def differing(there: Sequence[Record], here: Sequence[Record]) -> list[tuple[Record | None, Record | None]]:
+    """The first two records that differ, in a list; nothing if all are the same."""
+    pairs = ((a, b) for a, b in zip_longest(there, here) if a != b)
+    return list(islice(pairs, 1))
 
 
 def asked_rows(records: tuple[Record, ...] | list[Record]) -> int:
@@ -102,31 +147,76 @@ def test_every_record_boundary(scheduler: str, model: str) -> None:
     records = whole(scheduler, "default", model)
     for cut in range(1, len(records) + 1):
         store = MemoryStore(records[:cut])
-        backend = go_on(store, spec_of(scheduler, "default"), ANSWERS[model])
+        backend = go_on(store, spec_of(scheduler, "default"), model)
         asked = sum(request.temperature == 0 for request in backend.requests)
 
-        assert list(records) == store.records, f"cut after record {cut}"
+        assert [] == differing(records, store.records), f"cut after record {cut}"
         assert asked_rows(records) - asked_rows(records[:cut]) == asked, f"cut after record {cut}"
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.sampled_from(SCHEDULERS), st.sampled_from(COMPONENTS), st.sampled_from([*ANSWERS]), st.data())
+def cut_and_resumed(folder: Path, cut: int, scheduler: str, component: str, model: str, name: str) -> bytes:
+    """The journal that was cut at a byte, at its end."""
+    path = folder / "events.jsonl"
+    path.write_bytes(content_of(scheduler, component, model, name)[:cut])
+    with closing(Journal(path, clock=lambda: 0.0)) as journal:
+        script = heard(whole(scheduler, component, model, name))
+        go_on(journal, spec_of(scheduler, component), model, script)
+    return path.read_bytes()
+
+
+def first_difference(there: bytes, here: bytes) -> tuple[int, bytes, bytes] | None:
+    """The first line in which two journals differ; comparing them whole in a message takes minutes."""
+    lines = zip_longest(there.splitlines(), here.splitlines(), fillvalue=b"")
+    return next(((n, a, b) for n, (a, b) in enumerate(lines, 1) if a != b), None)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.sampled_from(SCHEDULERS),
+    st.sampled_from(COMPONENTS),
+    st.sampled_from([*ANSWERS]),
+    st.sampled_from([*SCRIPTS]),
+    st.data(),
+)
 def test_any_byte(
     tmp_path_factory: pytest.TempPathFactory,
     scheduler: str,
     component: str,
     model: str,
+    script: str,
     data: st.DataObject,
 ) -> None:
-    """Cut at any byte and gone on with, the journal ends byte for byte the same."""
-    records = whole(scheduler, component, model)
-    content = b"".join(to_json(record) + b"\n" for record in records)
-    path: Path = tmp_path_factory.mktemp("cut") / "events.jsonl"
-    path.write_bytes(content[: data.draw(st.integers(0, len(content)))])
-    with closing(Journal(path, clock=lambda: 0.0)) as journal:
-        go_on(journal, spec_of(scheduler, component), ANSWERS[model])
+    """Cut at any byte and gone on with, steered or not, the journal ends byte for byte the same."""
+    content = content_of(scheduler, component, model, script)
+    cut = data.draw(st.integers(0, len(content)))
+    folder = tmp_path_factory.mktemp("cut")
 
-    assert content == path.read_bytes()
+    resumed = cut_and_resumed(folder, cut, scheduler, component, model, script)
+    assert first_difference(content, resumed) is None
+
+
+@pytest.mark.parametrize("script", [name for name in SCRIPTS if name != "nobody"])
+@pytest.mark.parametrize("scheduler", SCHEDULERS)
+def test_steered_at_every_record(scheduler: str, script: str) -> None:
+    """Cut after any record, also between a command and its effect, a steered run ends the same."""
+    records = whole(scheduler, "default", "well", script)
+    for cut in range(1, len(records) + 1):
+        store = MemoryStore(records[:cut])
+        go_on(store, spec_of(scheduler, "default"), "well", heard(records))
+
+        assert [] == differing(records, store.records), f"cut after record {cut}"
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+@pytest.mark.parametrize("scheduler", SCHEDULERS)
+def test_scripts_are_heard(scheduler: str, script: str) -> None:
+    """The commands of the steered runs are all received, and most of them are applied."""
+    facts = [record.event for record in whole(scheduler, "default", "well", script)]
+    received = [fact for fact in facts if isinstance(fact, events.CommandReceived)]
+    applied = [fact for fact in facts if isinstance(fact, events.CommandApplied)]
+
+    assert len(SCRIPTS[script]) == len(received)
+    assert len(applied) >= len(SCRIPTS[script]) / 2
 
 
 @pytest.mark.parametrize("component", COMPONENTS)
@@ -147,4 +237,4 @@ def test_history_is_a_fold(scheduler: str) -> None:
     for record in records:
         live.apply(record)
 
-        assert vars(History(records[: record.n + 1])) == vars(live)
+        assert History(records[: record.n + 1]).facts() == live.facts()
