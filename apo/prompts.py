@@ -24,7 +24,7 @@ def read_prompt(path: Path, layout: Layout) -> Prompt:
     try:
         if path.stat().st_size > MOST_BYTES:
             raise ConfigError(f"{path} has more than {MOST_BYTES} bytes; that is no prompt.")
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
@@ -33,7 +33,7 @@ def read_prompt(path: Path, layout: Layout) -> Prompt:
         return Prompt(text.strip(), (), layout)
     try:
         content = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path} begins with '{{' but is no JSON: {error}.") from error
     return prompt_of(content, layout, str(path))
 
@@ -49,6 +49,8 @@ def prompt_of(content: dict[str, Any], layout: Layout, where: str) -> Prompt:
         raise ConfigError(f"{where} holds no prompt: give `instruction`, `exemplars`, or both.")
     whole = {"instruction": "", "layout": msgspec.to_builtins(layout), **inner}
     try:
-        return msgspec.convert(whole, Prompt)
-    except msgspec.ValidationError as error:
+        prompt = msgspec.convert(whole, Prompt)
+        msgspec.json.encode(prompt)  # half a surrogate pair can be read, but not be written
+        return prompt
+    except (msgspec.ValidationError, UnicodeEncodeError) as error:
         raise ConfigError(f"{where} holds no prompt: {error}.") from error
