@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from apo.backends import Backend, Completion, Request
 from apo.candidate import Candidate, Evaluation
-from apo.errors import RunError
+from apo.errors import ApoError, RunError
 from apo.plugins import place
 from apo.prompt import render, stops
 from apo.task import Decoding, Example, Score, Scorer
@@ -38,12 +38,18 @@ class Evaluator:
         under_way: dict[str, Pair] = {}
         chunk: list[Evaluation] = []
         began = self.clock()
-        for request, completion in self.backend.stream(self._requests(pairs, under_way)):
-            candidate, example = under_way.pop(request.tag)
-            chunk.append(self._judge(candidate, example, completion))
-            if len(chunk) >= self.chunk_rows or self.clock() - began >= self.chunk_seconds:
+        try:
+            for request, completion in self.backend.stream(self._requests(pairs, under_way)):
+                candidate, example = under_way.pop(request.tag)
+                chunk.append(self._judge(candidate, example, completion))
+                if len(chunk) >= self.chunk_rows or self.clock() - began >= self.chunk_seconds:
+                    whole, chunk = tuple(chunk), []
+                    yield whole
+                    began = self.clock()
+        except (ApoError, KeyboardInterrupt):
+            if chunk:  # what was answered before is paid for
                 yield tuple(chunk)
-                chunk, began = [], self.clock()
+            raise
         if chunk:
             yield tuple(chunk)
 

@@ -7,6 +7,7 @@ import pytest
 from apo.backends import Completion, Request
 from apo.backends.scripted import Scripted, as_text
 from apo.candidate import Candidate, Evaluation, Failure, Usage
+from apo.errors import RunError
 from apo.evaluation import Evaluator, Pair
 from apo.prompt import Exemplar, Layout, Prompt
 from apo.task import Decoding, Task
@@ -160,3 +161,20 @@ def test_stops_of_the_layout(toy_task: Task) -> None:
     list(evaluator(toy_task, backend).evaluate([*pairs(toy_task, 1), *pairs(toy_task, 1, plain)]))
 
     assert [(), ("\n",)] == [request.stop for request in backend.requests]
+
+
+@pytest.mark.parametrize("error", [RunError("no key"), KeyboardInterrupt()], ids=["error", "interrupt"])
+def test_answered_rows_survive_the_end(toy_task: Task, error: BaseException) -> None:
+    """What was answered before a backend broke comes out before its error does: it is paid for."""
+
+    def breaks(request: Request) -> str:
+        if as_text(request.rendered).endswith(toy_task.dev[5].input):
+            raise error
+        return "red"
+
+    chunks = evaluator(toy_task, Scripted(breaks)).evaluate(pairs(toy_task))
+    came = next(chunks)
+
+    assert [row.id for row in toy_task.dev[:5]] == [one.example for one in came]
+    with pytest.raises(type(error)):
+        next(chunks)
