@@ -98,10 +98,11 @@ def test_task(changes: dict[str, Any], told: str) -> None:
 def test_server(field: str) -> None:
     """Another model, or the same name at another place or with another template, is refused."""
     there = getattr(SERVER, field)
+    changes: dict[str, Any] = {field: "x"}
     with pytest.raises(
         ConfigError, match=f"another model answers now. Its {field} is {there!r} there and 'x' here"
     ):
-        check(server=replace(SERVER, **{field: "x"}))
+        check(server=replace(SERVER, **changes))
 
 
 def test_finished() -> None:
