@@ -12,6 +12,8 @@ from apo.candidate import Failure, FailureKind, Usage
 
 MOST_BYTES = 16 * 1024 * 1024
 """Of one reply; an answer of a model is far shorter."""
+MOST_PACKED = 256
+"""A compressed reply may be so much shorter: its bytes are counted as they come, and may unpack to many."""
 
 
 class TooLargeError(Exception):
@@ -21,14 +23,14 @@ class TooLargeError(Exception):
 class _Bounded(httpx2.AsyncByteStream):
     """A body that ends with an error where it grows too large, so that it never fills the memory."""
 
-    def __init__(self, body: Any) -> None:
-        self._body = body
+    def __init__(self, body: Any, most: int) -> None:
+        self._body, self._most = body, most
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         size = 0
         async for part in self._body:
             size += len(part)
-            if size > MOST_BYTES:
+            if size > self._most:
                 raise TooLargeError
             yield part
 
@@ -38,7 +40,8 @@ class _Bounded(httpx2.AsyncByteStream):
 
 async def bound(response: httpx2.Response) -> None:
     """A hook for the client: replies larger than MOST_BYTES fail while they are read."""
-    response.stream = _Bounded(response.stream)
+    packed = "content-encoding" in response.headers
+    response.stream = _Bounded(response.stream, MOST_BYTES // MOST_PACKED if packed else MOST_BYTES)
 
 
 def read(reply: Any, model: str, seconds: float) -> Completion:
@@ -78,7 +81,7 @@ def classify(error: Exception, secret: str = "") -> Failure:
     message = str(error).splitlines()[0][:500] if str(error) else type(error).__name__
     if secret:
         message = message.replace(secret, "***")
-    if isinstance(error.__cause__, TooLargeError):
+    if isinstance(error, TooLargeError) or isinstance(error.__cause__, TooLargeError):
         return Failure("server", f"the reply is larger than {MOST_BYTES >> 20} MB")
     kinds: tuple[tuple[type[Exception], FailureKind], ...] = (
         (TimeoutError, "timeout"),
