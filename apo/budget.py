@@ -66,7 +66,7 @@ def calls_left(budget: Budget, spend: Spend, seconds: float) -> int:
         (seconds, budget.seconds),
     ):
         if limit is not None and amount > 0:
-            left.append(int((limit - amount) / (amount / made)))
+            left.append(int(min(UNLIMITED, (limit - amount) / (amount / made))))
     return max(0, min(left))
 
 
@@ -101,6 +101,6 @@ def forecast(budget: Budget, *, sample: Spend, seconds: float, exemplar_tokens: 
         (each, budget.seconds),
     ):
         if limit is not None and cost > 0:
-            limits.append(int(limit / cost))
+            limits.append(int(min(UNLIMITED, limit / cost)))
     calls = min(limits)
     return Forecast(calls, round(calls * prompt), round(calls * completion), calls * each, sample.calls)

@@ -43,8 +43,9 @@ class Evaluator:
                 candidate, example = under_way.pop(request.tag)
                 chunk.append(self._judge(candidate, example, completion))
                 if len(chunk) >= self.chunk_rows or self.clock() - began >= self.chunk_seconds:
-                    done, chunk, began = tuple(chunk), [], self.clock()
-                    yield done
+                    whole, chunk = tuple(chunk), []
+                    yield whole
+                    began = self.clock()
         except (ApoError, KeyboardInterrupt):
             # What was answered before the end is paid for.
             if chunk:

@@ -51,7 +51,7 @@ def with_sources(prompt: Prompt, rows: Iterable[Example]) -> Prompt:
     So `render` can leave it out when that row is asked; a prompt that people wrote names no row.
     """
     ids = {row.plain_input: row.id for row in rows}
-    exemplars = (replace(e, source=e.source or ids.get(plain(e.input), "")) for e in prompt.exemplars)
+    exemplars = (replace(e, source=ids.get(plain(e.input), e.source)) for e in prompt.exemplars)
     return replace(prompt, exemplars=tuple(exemplars))
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from apo.candidate import Candidate, Evaluation
-from apo.history import History
+from apo.history import BANNED, History
 from apo.metering import MeteredModel
 from apo.prompt import Exemplar, Prompt
 from apo.task import Example
@@ -36,8 +36,13 @@ class SearchView:
         return self.history.best() or self.history.candidates["c0"]
 
     def ranked(self, count: int) -> list[Candidate]:
-        """Up to `count` candidates that were evaluated at all: fully evaluated ones first, then by mean."""
-        known = [c for c in self.history.candidates.values() if self.history.scores(c.id)]
+        """Up to `count` candidates that were evaluated at all: fully evaluated ones first, then by mean.
+
+        Those that a person banned are not among them.
+        """
+        history = self.history
+        scored = (c for c in history.candidates.values() if history.scores(c.id))
+        known = [c for c in scored if history.pruned.get(c.id) != BANNED]
         known.sort(key=lambda c: (not self.history.is_full(c.id), self.history.preference(c)))
         return known[:count]
 

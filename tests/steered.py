@@ -25,15 +25,19 @@ Script = tuple[tuple[int, Order], ...]
 class Scheduled:
     """A source that hands each command out once, in order, as soon as the journal is that long.
 
-    A look ends with a Pause, so that the run is seen paused before anything else comes.
+    A look ends with a Pause, and the next one is empty, so that the run is seen paused.
     """
 
     history: History
     script: Script
     given: int = 0
+    resting: bool = False
 
     def commands(self) -> Iterator[Sent]:
         """What is due and was not handed out by this source."""
+        if self.resting:
+            self.resting = False
+            return
         while self.given < len(self.script):
             place, command = self.script[self.given]
             if self.history.length < place:
@@ -41,6 +45,7 @@ class Scheduled:
             self.given += 1
             yield Sent(f"s{self.given}", 0.0, command)
             if isinstance(command, Pause) and self.history.paused:
+                self.resting = True
                 return
 
     def interrupted(self) -> bool:

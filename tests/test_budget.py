@@ -117,3 +117,12 @@ def test_forecast_within_calls(sampled: int, limit: int, prompt: int, completion
     )
 
     assert limit == made.calls
+
+
+@pytest.mark.parametrize("limit", [1e308, 1.7e308, 10.0**18])
+def test_enormous_limits(limit: float) -> None:
+    """A limit that no run can reach is a limit like any other."""
+    budget, sample = Budget(seconds=limit), Spend(100)
+
+    assert UNLIMITED == calls_left(budget, sample, 1e-3)
+    assert UNLIMITED == forecast(budget, sample=sample, seconds=1e-3, exemplar_tokens=0).calls

@@ -90,3 +90,18 @@ def test_proposal_failures_reported(toy_task: Task) -> None:
     assert done.history().finished is not None
     assert problems
     assert all("the first with rate_limit: slow down" in problem for problem in problems)
+
+
+@pytest.mark.parametrize("after", [3, 25, 133])
+def test_key_refused_in_the_middle(toy_task: Task, after: int) -> None:
+    """A key that is refused ends the run; every answer before it is kept, and the refused row is not."""
+    base = skilled(toy_task)
+    made = Run(toy_task, toy_spec(proposers=()), base)
+    made.answer = lambda r: base(r) if len(made.asked) <= after else Failure("authentication", "expired")
+    with pytest.raises(RunError, match="refuses every request: authentication: expired"):
+        made.engine().run()
+    history = made.history()
+    kept = [e for c in history.candidates for e in history.evaluations(c).values()]
+
+    assert (after, after + 1) == (len(kept), len(made.asked))
+    assert all(e.failure is None for e in kept)

@@ -1,6 +1,5 @@
 """Evaluating: each pair once, in chunks, with failures as values and no row shown its own answer."""
 
-from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import pytest
@@ -164,18 +163,18 @@ def test_stops_of_the_layout(toy_task: Task) -> None:
     assert [(), ("\n",)] == [request.stop for request in backend.requests]
 
 
-def test_answers_before_an_error(toy_task: Task) -> None:
-    """What was answered before the server was lost is handed over before the error is."""
+@pytest.mark.parametrize("error", [RunError("no key"), KeyboardInterrupt()], ids=["error", "interrupt"])
+def test_answered_rows_survive_the_end(toy_task: Task, error: BaseException) -> None:
+    """What was answered before a backend broke comes out before its error does: it is paid for."""
 
-    class Lost:
-        def stream(self, requests: Iterable[Request]) -> Iterator[tuple[Request, Completion]]:
-            for place, request in enumerate(requests):
-                if place == 5:
-                    raise RunError("gone")
-                yield request, Completion("red", Usage(1))
+    def breaks(request: Request) -> str:
+        if as_text(request.rendered).endswith(toy_task.dev[5].input):
+            raise error
+        return "red"
 
-    chunks = evaluator(toy_task, Lost()).evaluate(pairs(toy_task))
+    chunks = evaluator(toy_task, Scripted(breaks)).evaluate(pairs(toy_task))
+    came = next(chunks)
 
-    assert 5 == len(next(chunks))
-    with pytest.raises(RunError, match="gone"):
+    assert [row.id for row in toy_task.dev[:5]] == [one.example for one in came]
+    with pytest.raises(type(error)):
         next(chunks)

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from apo import events
 from apo.errors import ConfigError
 from apo.store.journal import Journal
-from apo.store.runs import RunFolder, create, find, list_runs
+from apo.store.runs import RunFolder, create, find, list_runs, named, unfinished
 from apo.task import Task
 from tests.helpers import started, toy_spec
 
@@ -160,3 +161,125 @@ def test_history(tmp_path: Path, toy_task: Task) -> None:
     journal.close()
 
     assert folder.history().task.name == "toy"
+
+
+def test_named(tmp_path: Path) -> None:
+    """A run that is named is made once, and is the same afterwards, with what it was begun with."""
+    first = named(tmp_path / "results", "my-run.2", toy_spec(seed=1))
+    again = named(tmp_path / "results", "my-run.2", toy_spec(seed=2))
+
+    assert first == again == find(tmp_path / "results", "my-run.2")
+    assert toy_spec(seed=1) == again.spec()
+    assert 0o700 == stat.S_IMODE(first.path.stat().st_mode)
+    assert 0o600 == stat.S_IMODE((first.path / "spec.json").stat().st_mode)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", ".", "..", "../x", "a/b", "/etc", "-x", ".hidden", "a b", "a\n", "a\x00", "日本", "x" * 101],
+    ids=ascii,
+)
+def test_named_hostile(tmp_path: Path, name: str) -> None:
+    """What is no plain name of a folder is refused, and nothing is made."""
+    with pytest.raises(ConfigError, match="cannot be a run's name: letters, digits"):
+        named(tmp_path / "results", name, toy_spec())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_named_like_other_files(tmp_path: Path) -> None:
+    """A folder that holds something else does not become a run."""
+    (tmp_path / "benchmarks").mkdir()
+    (tmp_path / "benchmarks" / "faults.md").touch()
+    (tmp_path / "file").touch()
+
+    with pytest.raises(
+        ConfigError, match=r"benchmarks holds other files and no run\. Give the run another name"
+    ):
+        named(tmp_path, "benchmarks", toy_spec())
+    with pytest.raises(ConfigError, match="file cannot be written: File exists"):
+        named(tmp_path, "file", toy_spec())
+    assert ["faults.md"] == [path.name for path in (tmp_path / "benchmarks").iterdir()]
+
+
+def test_named_half_written(tmp_path: Path) -> None:
+    """A folder that a process left before it wrote its specification becomes the run."""
+    (tmp_path / "mine" / ".spec.json-abc").mkdir(parents=True)
+
+    assert toy_spec() == named(tmp_path, "mine", toy_spec()).spec()
+
+
+def test_discard_unbegun(tmp_path: Path) -> None:
+    """A run that did not begin leaves nothing; one that did begin, or that somebody writes, stays."""
+    unbegun, begun, live = (create(tmp_path, "toy", toy_spec()) for _ in range(3))
+    with unbegun.locked():
+        unbegun.engine_log.symlink_to("nowhere")
+    begun.journal.touch()
+    with live.locked():
+        for folder in (unbegun, begun, live):
+            folder.discard_unbegun()
+
+    assert [False, True, True] == [folder.path.exists() for folder in (unbegun, begun, live)]
+
+
+def test_discard_keeps_what_is_not_ours(tmp_path: Path) -> None:
+    """Files that apo did not make are never removed."""
+    folder = create(tmp_path, "toy", toy_spec())
+    (folder.path / "notes.md").write_text("mine")
+    (folder.path / "data").mkdir()
+    folder.discard_unbegun()
+
+    assert ["data", "notes.md"] == sorted(path.name for path in folder.path.iterdir())
+
+
+def finish(folder: RunFolder, task: Task) -> None:
+    """Write the journal of a run that has ended."""
+    journal = Journal(folder.journal)
+    journal.append(started(task, toy_spec()))
+    journal.append(events.RunFinished(reason="done", best="c0"))
+    journal.close()
+
+
+def test_unfinished(tmp_path: Path, toy_task: Task) -> None:
+    """The same command goes on with the newest run that it began and that nobody writes or ended."""
+    before = unfinished(tmp_path, toy_spec())
+    ended, mine, other = (create(tmp_path, "toy", toy_spec(seed=seed)) for seed in (0, 0, 1))
+    finish(ended, toy_task)
+    found = [unfinished(tmp_path, toy_spec(seed=seed)) for seed in (0, 1, 2)]
+    with mine.locked():
+        found.append(unfinished(tmp_path, toy_spec()))
+
+    assert before is None
+    assert [mine, other, None, None] == found
+
+
+TORN = [None, b"", b"{", b'{"task": 5}', b"\xff\x00", b'{"z":' + b"[" * 100_000]
+
+
+@pytest.mark.parametrize("content", TORN, ids=["missing", "empty", "torn", "other", "bytes", "deep"])
+def test_broken_spec(tmp_path: Path, toy_task: Task, content: bytes | None) -> None:
+    """A run without a whole specification is listed and named by its file, and no new run goes on with it."""
+    folder = create(tmp_path, "toy", toy_spec())
+    finish(folder, toy_task)
+    (folder.path / "spec.json").unlink()
+    if content is not None:
+        (folder.path / "spec.json").write_bytes(content)
+
+    assert [folder] == list_runs(tmp_path)
+    assert unfinished(tmp_path, toy_spec()) is None
+    with pytest.raises(ConfigError, match=r"spec\.json (cannot be read|is no whole run specification)"):
+        folder.spec()
+
+
+def test_not_begun(tmp_path: Path) -> None:
+    """A run that has a specification and no journal yet has an empty history."""
+    history = create(tmp_path, "toy", toy_spec()).history()
+
+    assert ("starting", 0) == (history.state, history.length)
+
+
+def test_broken_journal_is_no_candidate(tmp_path: Path) -> None:
+    """A run whose journal cannot be read is passed over when an unfinished one is looked for."""
+    folder = create(tmp_path, "toy", toy_spec())
+    folder.journal.write_bytes(b"garbage\n")
+
+    assert unfinished(tmp_path, toy_spec()) is None

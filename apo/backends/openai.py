@@ -17,7 +17,7 @@ import openai
 
 from apo.backends import Completion, Request
 from apo.backends.concurrency import Concurrency
-from apo.backends.replies import bound, classify, is_final, read, retry_after
+from apo.backends.replies import TooLargeError, bound, classify, is_final, read, retry_after
 from apo.backends.retries import Retries
 from apo.candidate import Usage
 
@@ -124,8 +124,8 @@ class OpenAI:
         for attempt in itertools.count(1):
             try:
                 reply = await asyncio.wait_for(self._ask(request), self._timeout)
-            except (openai.OpenAIError, TimeoutError, ValueError) as error:
-                # A ValueError: the reply is no JSON, or the request no UTF-8.
+            except (openai.OpenAIError, TimeoutError, ValueError, RecursionError, TooLargeError) as error:
+                # A ValueError: the reply is no JSON, or the request no UTF-8; a RecursionError: it is nested.
                 failure = classify(error, secret=self._client.api_key)
                 if failure.kind == "rate_limit":
                     self.concurrency.refused(time.monotonic())

@@ -5,6 +5,7 @@ nothing of the rows: they are kept back, and asked again once the server answers
 """
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 
 from apo.backends import Backend, Completion, Request
@@ -73,8 +74,9 @@ class Patient:
             if not (batch.ended or any(_gone(completion) for _, completion in kept)):
                 yield from kept
                 return
-            yield self._wait(kept[0])
-            batch = _Batch([request for request, _ in kept[1:]], batch)
+            waiting = deque(kept)
+            yield self._wait(waiting)
+            batch = _Batch([request for request, _ in waiting], batch)
 
     def _well(self, completion: Completion) -> bool:
         """Whether an answer shows that the server works."""
@@ -88,26 +90,26 @@ class Patient:
         self._answered = self._answered or well
         return well
 
-    def _wait(self, kept: Answer) -> Answer:
-        """Ask one row until the server answers; that answer."""
-        request, completion = kept
+    def _wait(self, kept: deque[Answer]) -> Answer:
+        """Ask the rows in turn, since any may fail for good, until one is answered; it is taken out."""
         began = self._clock()
-        while not self._well(completion):
-            failure = completion.failure
-            if failure is None or failure.kind not in TRANSIENT:
-                raise RunError(f"The model server takes no request at all: {_words(failure)}")
+        while True:
+            trouble = next((failure for _, done in kept if (failure := _transient(done))), None)
+            if trouble is None:
+                raise RunError(f"The model server takes no request at all: {_words(kept[0][1].failure)}")
             if self._clock() - began >= self._patience:
                 raise RunError(
                     f"The model server did not come back within {self._patience:.0f} seconds: "
-                    f"{_words(failure)} Bring it back and go on with `apo resume`."
+                    f"{_words(trouble)} Bring it back and go on with `apo resume`."
                 )
-            self._tell(_words(failure))
+            self._tell(_words(trouble))
             self._revive()
-            request, completion = next(iter(self._backend.stream([request])))
-            if not self._well(completion):
-                self._sleep(PROBE_EVERY)
-        self._tell(None)
-        return request, completion
+            request, completion = next(iter(self._backend.stream([kept.popleft()[0]])))
+            if self._well(completion):
+                self._tell(None)
+                return request, completion
+            kept.append((request, completion))
+            self._sleep(PROBE_EVERY)
 
 
 class _Batch:
@@ -127,6 +129,12 @@ class _Batch:
             raise StopIteration
         request = next(self._again, None)
         return request if request is not None else next(self._rest)
+
+
+def _transient(completion: Completion) -> Failure | None:
+    """The failure of a completion, if another try can heal it."""
+    failure = completion.failure
+    return failure if failure is not None and failure.kind in TRANSIENT else None
 
 
 def _gone(completion: Completion) -> bool:

@@ -12,6 +12,8 @@ from apo.candidate import Failure, FailureKind, Usage
 
 MOST_BYTES = 16 * 1024 * 1024
 """Of one reply; an answer of a model is far shorter."""
+MOST_PACKED = 256
+"""A compressed reply may be so much shorter: its bytes are counted as they come, and may unpack to many."""
 
 LEAST_SECRET = 16
 """Characters of a key that is looked for in answers too; a shorter one may be a word that models say."""
@@ -24,15 +26,15 @@ class TooLargeError(httpx2.TransportError):
 class _Bounded(httpx2.AsyncByteStream):
     """A body that ends with an error where it grows too large, so that it never fills the memory."""
 
-    def __init__(self, body: Any) -> None:
-        self._body = body
+    def __init__(self, body: Any, most: int) -> None:
+        self._body, self._most = body, most
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         size = 0
         async for part in self._body:
             size += len(part)
-            if size > MOST_BYTES:
-                raise TooLargeError(f"more than {MOST_BYTES} bytes")
+            if size > self._most:
+                raise TooLargeError(f"more than {self._most} bytes")
             yield part
 
     async def aclose(self) -> None:
@@ -41,7 +43,8 @@ class _Bounded(httpx2.AsyncByteStream):
 
 async def bound(response: httpx2.Response) -> None:
     """A hook for the client: replies larger than MOST_BYTES fail while they are read."""
-    response.stream = _Bounded(response.stream)
+    packed = "content-encoding" in response.headers
+    response.stream = _Bounded(response.stream, MOST_BYTES // MOST_PACKED if packed else MOST_BYTES)
 
 
 def hide(text: str, secret: str) -> str:
@@ -90,7 +93,7 @@ def classify(error: Exception, secret: str = "") -> Failure:
     """What kind of failure an error of the client is; a server may repeat the key, we do not."""
     # The key goes before the cut, which may fall into it.
     message = hide(str(error), secret).splitlines()[0][:500] if str(error) else type(error).__name__
-    if isinstance(error.__cause__, TooLargeError):
+    if isinstance(error, TooLargeError) or isinstance(error.__cause__, TooLargeError):
         return Failure("server", f"the reply is larger than {MOST_BYTES >> 20} MB")
     kinds: tuple[tuple[type[Exception], FailureKind], ...] = (
         (TimeoutError, "timeout"),

@@ -60,5 +60,5 @@ class Inbox:
 def _read(line: bytes) -> Sent | None:
     try:
         return _DECODER.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None

@@ -12,10 +12,12 @@ from apo.errors import ConfigError, RunError
 from apo.events import SCHEMA, Event, Record, from_json, to_json
 
 
-def steady_clock() -> Callable[[], float]:
+def steady_clock(
+    wall: Callable[[], float] = time.time, steady: Callable[[], float] = time.monotonic
+) -> Callable[[], float]:
     """The time of day in seconds since the epoch, immune to changes of the machine's clock from now on."""
-    offset = time.time() - time.monotonic()
-    return lambda: time.monotonic() + offset
+    offset = wall() - steady()
+    return lambda: steady() + offset
 
 
 class Journal:
@@ -32,8 +34,8 @@ class Journal:
         self.path = path
         self._clock = clock or steady_clock()
         try:
-            self._drop_torn_tail()
             self._length = sum(1 for _ in read_records(path)) if path.exists() else 0
+            self._drop_torn_tail()  # only where all before it is whole: what is broken stays as it is
             self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         except OSError as error:
             raise ConfigError(f"The journal {path} cannot be written: {error.strerror}.") from error
@@ -105,7 +107,7 @@ def read_records(path: Path) -> Iterator[Record]:
                     check_version(path, line)
                 try:
                     yield from_json(line)
-                except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                     raise _unreadable(path, number, error) from error
     except OSError as error:
         raise ConfigError(f"The journal {path} cannot be read: {error.strerror}.") from error
@@ -123,7 +125,7 @@ class _First(msgspec.Struct):
 
 def check_version(path: Path, line: bytes) -> None:
     """Refuse a journal that another version of apo wrote, whatever else its first line says."""
-    with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
+    with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         schema = msgspec.json.decode(line, type=_First).event.schema
         if schema != SCHEMA:
             age = "a newer" if schema > SCHEMA else "an older"

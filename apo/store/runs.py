@@ -1,9 +1,9 @@
 """Run folders: `results/<date>-<task>-<nn>/` with the journal, the engine's log and the best prompt."""
 
+import contextlib
 import fcntl
 import os
 import re
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -74,7 +74,7 @@ class RunFolder:
             return msgspec.json.decode(path.read_bytes(), type=RunSpec)
         except OSError as error:
             raise ConfigError(f"{path} cannot be read: {error.strerror}. The folder holds no run.") from error
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise ConfigError(
                 f"{path} is no whole run specification of this version of apo: {error}. Start a new run."
             ) from error
@@ -84,9 +84,13 @@ class RunFolder:
         write_private(self.path / SPEC, msgspec.json.format(msgspec.json.encode(spec)) + b"\n")
 
     def discard_unbegun(self) -> None:
-        """Remove the folder, unless the run has begun: then it is kept."""
-        if not self.journal.exists() and not self.is_live():
-            shutil.rmtree(self.path, ignore_errors=True)
+        """Remove the files of a run that has not begun, and the folder if it holds nothing else."""
+        if self.journal.exists() or self.is_live():
+            return
+        with contextlib.suppress(OSError):
+            for path in (self.path / SPEC, self.path / "lock", self.inbox, self.engine_log):
+                path.unlink(missing_ok=True)
+            self.path.rmdir()
 
     def history(self) -> History:
         """The state of the run, folded from its journal; empty where it has not begun."""
@@ -202,9 +206,15 @@ def named(results: Path, name: str, spec: RunSpec) -> RunFolder:
         )
     check_writable(results)
     folder = RunFolder(results / name)
-    folder.path.mkdir(mode=0o700, exist_ok=True)
-    if not folder.exists():
+    try:
+        folder.path.mkdir(mode=0o700, exist_ok=True)
+        fresh = all(path.name.startswith(".") for path in folder.path.iterdir())
+    except OSError as error:
+        raise ConfigError(f"The run {name} cannot be written: {error.strerror}.") from error
+    if fresh:
         folder.write_spec(spec)
+    elif not folder.exists():
+        raise ConfigError(f"{folder.path} holds other files and no run. Give the run another name.")
     return folder
 
 
