@@ -1,7 +1,7 @@
 """The state of a run as a fold over its events; the same for a live run and one read from disk."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from apo.candidate import Candidate, Evaluation, Side, prompt_length, scored
 from apo.errors import RunError
 from apo.orders import HUMAN, PROMOTED, Orders
 from apo.spec import Identity, RunSpec, TaskCard
+from apo.standing import Place, Standing
 from apo.task import Example
 
 MOST_MISSING = 0.1
@@ -73,15 +74,13 @@ class History:
         self._last_time: float | None = None
         self._dev: dict[str, dict[str, Evaluation]] = {}
         self._test: dict[str, dict[str, Evaluation]] = {}
-        # Computed of the above when first asked for, and dropped when a candidate is evaluated further.
-        self._scores: dict[str, dict[str, float]] = {}
-        self._places: dict[str, tuple[bool, tuple[float, int, int]] | None] = {}
+        self._standing = Standing()
         for record in records:
             self.apply(record)
 
     def facts(self) -> dict[str, Any]:
         """All that was folded in, without what is only computed of it: to compare two histories."""
-        return {name: value for name, value in vars(self).items() if name not in ("_scores", "_places")}
+        return {name: value for name, value in vars(self).items() if name != "_standing"}
 
     def apply(self, record: events.Record) -> None:
         """Take one more fact in."""
@@ -101,6 +100,7 @@ class History:
                 self._take_evaluations(done, sealed)
             case events.CandidatePruned(candidate=candidate, reason=reason):
                 self.pruned[candidate] = reason
+                self._standing.forget([candidate])
             case events.StepFinished(gain=gain, calls=calls):
                 step = self.steps[-1]
                 step.finished, step.gain, step.calls = True, gain, calls
@@ -137,8 +137,10 @@ class History:
         match sent.command:
             case commands.Promote(candidate=candidate):
                 self.pruned.pop(candidate, None)
+                self._standing.forget([candidate])
             case commands.Ban(candidate=candidate):
                 self.pruned[candidate] = BANNED
+                self._standing.forget([candidate])
             case commands.Pause() | commands.Resume():
                 self.orders.turning = True
             case commands.Stop(now=False):
@@ -158,23 +160,18 @@ class History:
         if proposed.problem:
             self.problems.append(proposed.problem)
 
-    def _take_evaluations(self, done: Iterable[Evaluation], sealed: bool) -> None:
+    def _take_evaluations(self, done: Sequence[Evaluation], sealed: bool) -> None:
         table = self._test if sealed else self._dev
-        calls = prompt = completion = cached = 0
+        calls, prompt, completion, cached = len(done), 0, 0, 0
         for one in done:
             table.setdefault(one.candidate, {})[one.example] = one
-            usage = one.usage
-            calls += 1
-            prompt += usage.prompt_tokens
-            completion += usage.completion_tokens
-            cached += usage.cached
+            prompt += one.usage.prompt_tokens
+            completion += one.usage.completion_tokens
+            cached += one.usage.cached
         self.spend["test" if sealed else "task"] += Spend(calls, prompt, completion, cached)
         if not sealed:
             self.steps[-1].calls += calls
-            # What was computed of these candidates holds no more.
-            for candidate in {one.candidate for one in done}:
-                self._scores.pop(candidate, None)
-                self._places.pop(candidate, None)
+            self._standing.forget({one.candidate for one in done})
 
     def evaluations(self, candidate: str) -> dict[str, Evaluation]:
         """A candidate's dev evaluations by example id, failures included."""
@@ -189,10 +186,10 @@ class History:
 
         It is the same object until the candidate is evaluated further; nobody may change it.
         """
-        known = self._scores.get(candidate)
-        if known is None:
-            known = self._scores[candidate] = scored(self.evaluations(candidate))
-        return known
+        known = self._standing.scores
+        if candidate not in known:
+            known[candidate] = scored(self.evaluations(candidate))
+        return known[candidate]
 
     def is_full(self, candidate: str) -> bool:
         """Whether every dev row was tried with this candidate."""
@@ -209,7 +206,11 @@ class History:
         A candidate with fewer rows never wins, however lucky its rows were, nor does one of whose rows
         more than MOST_MISSING failed, as long as there is another.
         """
-        return self.best_of(self.candidates)
+        standing = self._standing
+        if standing.moved:
+            found = self.best_of(standing.rivals(self.candidates))
+            standing.best = found.id if found else None
+        return self.candidates[standing.best] if standing.best else None
 
     def best_of(self, candidates: Iterable[str]) -> Candidate | None:
         """The same among some candidates."""
@@ -230,13 +231,14 @@ class History:
         scored = (c for c in self.candidates.values() if self.scores(c.id))
         return self.best() or min(scored, key=self.preference, default=None)
 
-    def _place(self, candidate: str) -> tuple[bool, tuple[float, int, int]] | None:
+    def _place(self, candidate: str) -> Place | None:
         """A key that sorts who could win, best first, kept until it changes; None for who cannot win."""
-        if candidate not in self._places:
-            self._places[candidate] = self._eligibility(candidate)
-        return self._places[candidate]
+        known = self._standing.places
+        if candidate not in known:
+            known[candidate] = self._eligibility(candidate)
+        return known[candidate]
 
-    def _eligibility(self, candidate: str) -> tuple[bool, tuple[float, int, int]] | None:
+    def _eligibility(self, candidate: str) -> Place | None:
         if not self.scores(candidate) or not self.is_full(candidate):
             return None
         missing = len(self.dev) - len(self.scores(candidate))

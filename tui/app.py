@@ -6,13 +6,15 @@ from pathlib import Path
 from subprocess import Popen
 from typing import ClassVar
 
-from textual.app import App
+from rich.text import Text
+from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
+from textual.widgets import Static
 
 from apo.history import History
 from apo.store.runs import RunFolder
-from tui.run_screen import RunScreen
+from tui.format import line
 from tui.theme import DARK, LIGHT
 
 
@@ -43,17 +45,26 @@ class Apo(App[History | None]):
     def first(self) -> Screen[History | None]:
         """The screen that is shown first."""
         if self.folder is None:
-            # Tasks are loaded from there, which takes longer to import than all else together.
             from tui.runs_screen import RunsScreen
 
             return RunsScreen(self.results, self.clock)
+
         return RunScreen(self.folder, self.child, self.clock)
 
+    def compose(self) -> ComposeResult:
+        """What is drawn before anything else is imported."""
+        name = self.folder.name if self.folder is not None else str(self.results)
+        yield Static(Text(f" apo · {line(name, 80)} · opening…"), id="title", markup=False)
+
     def on_mount(self) -> None:
-        """The theme and the first screen."""
+        """The theme; the first screen comes once something is drawn."""
         self.register_theme(DARK)
         self.register_theme(LIGHT)
         self.theme = LIGHT.name if self.light else DARK.name
+        self.call_after_refresh(self.open_first)
+
+    def open_first(self) -> None:
+        """Show the first screen; the application ends with it."""
         self.push_screen(self.first(), self.exit)
 
     def action_theme(self) -> None:

@@ -32,6 +32,8 @@ from tui.watching import Found, watch
 
 REFRESH = 0.2
 """Least seconds between two drawings."""
+SELDOM = 10
+"""Ticks between two drawings of the board while it is far behind."""
 LEAST = (60, 15)
 """The smallest terminal that is drawn on, columns and lines."""
 
@@ -57,6 +59,7 @@ class RunScreen(SteeringKeys, ViewingKeys):
         self.wanted = ""
         self.opened = clock()
         self._due = True
+        self._waited = 0
         self._working: list[bool | None] = []
 
     def compose(self) -> ComposeResult:
@@ -132,9 +135,11 @@ class RunScreen(SteeringKeys, ViewingKeys):
     def _tick(self) -> None:
         if not self.is_current and not self._due:
             return
-        due, self._due = self._due, False
         self.draw_status()
-        if due:
+        # While a long journal is read, drawing the board each time would take longer than reading.
+        self._waited += 1
+        if self._due and (not self.watched.catching_up or self._waited >= SELDOM):
+            self._due, self._waited = False, 0
             self.draw()
 
     def draw_status(self) -> None:

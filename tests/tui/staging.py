@@ -169,8 +169,9 @@ class Staged(Apo):
         """The run's screen, whatever is in front of it."""
         return next(s for s in self.screen_stack if isinstance(s, RunScreen))
 
-    def on_ready(self) -> None:
+    async def open_first(self) -> None:  # type: ignore[override]
         """Show what there is."""
+        await self.push_screen(self.first(), self.exit)
         self.feed(self.records, self.facts)
 
     def feed(self, records: Sequence[Record], facts: Facts | None = None) -> None:
