@@ -48,6 +48,7 @@ class Apo(App[History | None]):
             from tui.runs_screen import RunsScreen
 
             return RunsScreen(self.results, self.clock)
+        from tui.run_screen import RunScreen
 
         return RunScreen(self.folder, self.child, self.clock)
 

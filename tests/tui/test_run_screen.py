@@ -88,6 +88,7 @@ async def test_follows_a_folder(tmp_path: Path) -> None:
     app = Apo(folder)
     app.animation_level = "none"
     async with app.run_test(size=(120, 40)) as pilot:
+        await until(pilot, lambda: isinstance(app.screen, RunScreen))
         screen = app.screen
         assert isinstance(screen, RunScreen)
         await until(pilot, lambda: screen.history.length == 20)
