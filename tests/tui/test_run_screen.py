@@ -112,19 +112,25 @@ async def until(pilot: Any, there: Any) -> None:
     raise AssertionError("it did not happen")
 
 
+async def settled(pilot: Any, app: Apo) -> str:
+    """What is on the screen once it changes no more."""
+    before = ""
+    while (now := text_of(app)) != before:
+        before = now
+        await pilot.pause(0.3)
+    return now
+
+
 async def test_resize() -> None:
     """Down to 20 by 5 and back, the screen is what it was."""
     app = staged("running")
     async with app.run_test(size=(120, 40)) as pilot:
-        await pilot.pause(0.3)
-        before = text_of(app)
+        before = await settled(pilot, app)
         await pilot.resize_terminal(20, 5)
-        await pilot.pause(0.3)
-        assert "apo needs" in text_of(app)
+        assert "apo needs" in await settled(pilot, app)
         await pilot.press("s", "s", "s", "s", "x", "escape")
         await pilot.resize_terminal(120, 40)
-        await pilot.pause(0.3)
-        assert before == text_of(app)
+        assert before == await settled(pilot, app)
 
 
 @pytest.mark.parametrize("size", SIZES)
