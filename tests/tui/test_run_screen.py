@@ -103,8 +103,8 @@ async def test_follows_a_folder(tmp_path: Path) -> None:
 
 
 async def until(pilot: Any, there: Any) -> None:
-    """Wait at most ten seconds for something."""
-    for _ in range(200):
+    """Wait at most half a minute for something."""
+    for _ in range(600):
         if there():
             await pilot.pause()
             return
@@ -115,7 +115,7 @@ async def until(pilot: Any, there: Any) -> None:
 async def settled(pilot: Any, app: Apo) -> str:
     """What is on the screen once it changes no more."""
     before = ""
-    while (now := text_of(app)) != before:
+    while not (now := text_of(app)).strip() or now != before:
         before = now
         await pilot.pause(0.3)
     return now
