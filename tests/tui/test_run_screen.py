@@ -95,7 +95,7 @@ async def test_follows_a_folder(tmp_path: Path) -> None:
         with folder.journal.open("ab") as file:
             file.write(lines[20][9:] + b"".join(lines[21:]))
         await until(pilot, lambda: screen.history.finished is not None)
-        assert "FINISHED" in text_of(app)
+        await until(pilot, lambda: "FINISHED" in text_of(app))
         shutil.rmtree(folder.path)
         await until(pilot, lambda: screen.watched.state == "gone")
         assert screen.history.candidates
