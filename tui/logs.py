@@ -8,6 +8,7 @@ from typing import ClassVar
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.events import Resize
 from textual.screen import Screen
 from textual.widgets import Footer, RichLog, Static
 
@@ -36,7 +37,8 @@ class EventLog(RichLog):
 
     def __init__(self) -> None:
         super().__init__(id="events", markup=False, max_lines=500, wrap=True, min_width=20)
-        self._written = self._width = 0
+        self._said: Sequence[str] = ()
+        self._total = self._written = self._width = 0
 
     def begin_anew(self) -> None:
         """Forget all lines."""
@@ -44,20 +46,20 @@ class EventLog(RichLog):
         self._written = 0
 
     def show(self, lines: Sequence[str], written: int) -> None:
-        """Write the lines that are new, or all where the width has changed.
-
-        `written` counts all lines that there ever were.
-        """
-        width = self.scrollable_content_region.width
-        if width <= 0:
-            return
-        if width != self._width:
-            self.begin_anew()
-            self._width = width
+        """Write the lines that are new; `written` counts all that there ever were."""
+        self._said, self._total = lines, written
         new = min(written - self._written, len(lines))
-        self._written = written
-        if new > 0:
-            self.write(Text("\n".join(list(lines)[-new:])))
+        if self._width > 0 and new > 0:
+            self._written = written
+            self.write(Text("\n".join(list(lines)[-new:])), width=self._width)
+
+    def on_resize(self, _event: Resize) -> None:
+        """Wrap all lines anew where the width has changed."""
+        width = self.scrollable_content_region.width
+        if width != self._width:
+            self._width = width
+            self.begin_anew()
+            self.show(self._said, self._total)
 
 
 class EngineLog(Screen[None]):

@@ -128,10 +128,6 @@ class RunScreen(SteeringKeys, ViewingKeys):
         """What is known of the run."""
         return self.watched.history
 
-    def redraw(self) -> None:
-        """Draw at the next tick."""
-        self._due = True
-
     def _tick(self) -> None:
         if not self.is_current and not self._due:
             return
@@ -209,7 +205,7 @@ class RunScreen(SteeringKeys, ViewingKeys):
         told = f"apo needs {LEAST[0]} × {LEAST[1]}; this terminal is {width} × {height}."
         self._put("#small", Text(told))
         self._put("#views", self._views())
-        self.redraw()
+        self.call_after_refresh(self.draw)
 
     def _views(self) -> Text:
         text = Text(" ")

@@ -68,10 +68,13 @@ async def test_steering_keys(state: str, folder: RunFolder, monkeypatch: pytest.
         for action in KEYS:
             assert expected(action, state) is app.run_screen.check_action(action, ()), action
         for key in dict.fromkeys(KEYS.values()):
+            works = any(expected(a, state) is WORKS for a, k in KEYS.items() if k == key)
+            if works and state not in ("running", "paused", "stopped"):
+                continue  # what a key does where it works is the same everywhere
             await pilot.press(key)
             asked = not isinstance(app.screen, RunScreen)
             acted = asked or bool(sent(folder)) or bool(launched)
-            assert acted is any(expected(a, state) is WORKS for a, k in KEYS.items() if k == key), key
+            assert acted is works, key
             if asked:
                 await pilot.press("escape")
             folder.inbox.unlink(missing_ok=True)
@@ -92,7 +95,7 @@ async def test_viewing_keys(state: str, folder: RunFolder) -> None:
     assert [] == sent(folder)
 
 
-@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("state", ["starting", "running", "stopped", "finished", "gone"])
 async def test_quit(state: str, folder: RunFolder) -> None:
     """Quitting leaves in every state, and never stops the run."""
     app = staged(state, folder)

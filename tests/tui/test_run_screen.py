@@ -88,13 +88,14 @@ async def test_follows_a_folder(tmp_path: Path) -> None:
     app = Apo(folder)
     app.animation_level = "none"
     async with app.run_test(size=(120, 40)) as pilot:
+        await until(pilot, lambda: isinstance(app.screen, RunScreen))
         screen = app.screen
         assert isinstance(screen, RunScreen)
         await until(pilot, lambda: screen.history.length == 20)
         with folder.journal.open("ab") as file:
             file.write(lines[20][9:] + b"".join(lines[21:]))
         await until(pilot, lambda: screen.history.finished is not None)
-        assert "FINISHED" in text_of(app)
+        await until(pilot, lambda: "FINISHED" in text_of(app))
         shutil.rmtree(folder.path)
         await until(pilot, lambda: screen.watched.state == "gone")
         assert screen.history.candidates
@@ -102,8 +103,8 @@ async def test_follows_a_folder(tmp_path: Path) -> None:
 
 
 async def until(pilot: Any, there: Any) -> None:
-    """Wait at most ten seconds for something."""
-    for _ in range(200):
+    """Wait at most half a minute for something."""
+    for _ in range(600):
         if there():
             await pilot.pause()
             return
@@ -111,19 +112,25 @@ async def until(pilot: Any, there: Any) -> None:
     raise AssertionError("it did not happen")
 
 
+async def settled(pilot: Any, app: Apo) -> str:
+    """What is on the screen once it changes no more."""
+    before = ""
+    while not (now := text_of(app)).strip() or now != before:
+        before = now
+        await pilot.pause(0.3)
+    return now
+
+
 async def test_resize() -> None:
     """Down to 20 by 5 and back, the screen is what it was."""
     app = staged("running")
     async with app.run_test(size=(120, 40)) as pilot:
-        await pilot.pause(0.3)
-        before = text_of(app)
+        before = await settled(pilot, app)
         await pilot.resize_terminal(20, 5)
-        await pilot.pause(0.3)
-        assert "apo needs" in text_of(app)
+        assert "apo needs" in await settled(pilot, app)
         await pilot.press("s", "s", "s", "s", "x", "escape")
         await pilot.resize_terminal(120, 40)
-        await pilot.pause(0.3)
-        assert before == text_of(app)
+        assert before == await settled(pilot, app)
 
 
 @pytest.mark.parametrize("size", SIZES)
