@@ -1,21 +1,16 @@
 """Runs as processes of their own, some at a time: one that fails, or dies, leaves the others alone."""
 
 import contextlib
-import ctypes
-import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
+from apo.launching import launch
 from apo.store.runs import RunFolder
 
-PR_SET_PDEATHSIG = 1
-LIBC = ctypes.CDLL(None)
-"""Opened here: nothing may be loaded between fork and exec of a process with several threads."""
 LOOK_EVERY = 0.2
 """Seconds between two looks whether another process has let go of a run."""
 
@@ -52,27 +47,18 @@ class Children:
     def _one(self, folder: RunFolder, begun: Callable[[RunFolder], None]) -> str:
         while folder.is_live() and not self._stopping:
             time.sleep(LOOK_EVERY)  # a child of a batch that was killed finishes its rows in flight
-        log = folder.path / "apo.log"
-        with os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as output:
-            with self._guard:
-                if self._stopping:
-                    return ""
-                begun(folder)
-                process = subprocess.Popen(
-                    [sys.executable, "-m", "apo", "resume", str(folder.path)],
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,
-                    preexec_fn=_stop_with_parent,
-                )
-                self._processes.add(process)
-            code = process.wait()
-            with self._guard:
-                self._processes.discard(process)
+        with self._guard:
+            if self._stopping:
+                return ""
+            begun(folder)
+            process = launch(folder, bound=True)
+            self._processes.add(process)
+        code = process.wait()
+        with self._guard:
+            self._processes.discard(process)
         if code == 0:
             return ""
-        said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        said = folder.output.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         return said[-1].removeprefix("apo: ") if said else f"it ended with code {code}"
 
     def _stop(self) -> None:
@@ -82,8 +68,3 @@ class Children:
             for process in self._processes:
                 with contextlib.suppress(ProcessLookupError):
                     process.send_signal(signal.SIGTERM)
-
-
-def _stop_with_parent() -> None:
-    """Ask the kernel to tell the child when its parent dies, however that happens."""
-    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

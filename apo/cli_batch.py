@@ -1,5 +1,6 @@
 """`apo batch`: many runs from one file on one server, and a summary of what they came to."""
 
+import contextlib
 import csv
 import io
 import json
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from apo import cli_options as opt
-from apo.errors import ConfigError
+from apo.errors import ConfigError, ServerError
 
 if TYPE_CHECKING:
     from apo.batch import Batch
@@ -92,10 +93,12 @@ def _run(asked: "Batch", folders: "list[RunFolder]", parallel: int) -> dict[str,
     problems: dict[str, str] = {}
     done = len(folders) - len(left)
     with ExitStack() as servers:
-        # Held from the first run to the last, so that a server is started once for all of them.
+        # Held from the first run to the last, so that a server is started once for all of them. One that
+        # does not answer now is found again, and told, by the runs that need it.
         models = [m for f in left for m in (specs[f.name].model, specs[f.name].proposal_model) if m]
         for model in dict.fromkeys(models):
-            servers.enter_context(connect(model, Lines().waiting))
+            with contextlib.suppress(ServerError):
+                servers.enter_context(connect(model, Lines().waiting))
 
         def begun(folder: "RunFolder") -> None:
             print(f"{folder.name}: begins", file=sys.stderr, flush=True)

@@ -4,12 +4,16 @@ import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from apo import cli_options as opt
 from apo.spec import DEFAULT_MODEL, KEY
+
+if TYPE_CHECKING:
+    from apo.rescoring import Rescored
+    from apo.spec import Identity
 
 Export = Annotated[Path, typer.Argument(help="A best.json, or another export.")]
 Task = Annotated[str | None, typer.Option(help="Another task than the export's own, by name or file.")]
@@ -23,12 +27,12 @@ def evaluate(
     model: Model = None,
     url: opt.Url = None,
     api_key_env: opt.ApiKeyEnv = KEY,
+    patience: opt.Patience = 1.0,
     context: opt.Context = None,
     eager: opt.Eager = False,
     as_json: opt.AsJson = False,
 ) -> None:
     """Score an export again; exit code 1 if the score is outside the exported interval."""
-    from apo import words
     from apo.backends.patient import Patient
     from apo.connection import check, connect
     from apo.loading import load, load_task
@@ -44,12 +48,21 @@ def evaluate(
     check(spec)
     with reporter(quiet=as_json) as shown, connect(spec, shown.waiting) as link:
         shown.waiting(f"Asking {link.identity.model}")
-        done = rescore(content, loaded, Patient(link.backend, revive=link.revive))
+        done = rescore(content, loaded, Patient(link.backend, 60 * patience, link.revive))
+    _tell(done, loaded.name, answered, link.identity, as_json)
+    if done.now.n == 0 or done.agrees is False:
+        raise typer.Exit(1)
+
+
+def _tell(done: "Rescored", task: str, answered: dict[str, Any], server: "Identity", as_json: bool) -> None:
+    """What the export says and what the server says now; differences go to stderr."""
+    from apo import words
+
     if as_json:
-        print(json.dumps({**asdict(done), "agrees": done.agrees, "model": link.identity.model}))
+        print(json.dumps({**asdict(done), "agrees": done.agrees, "model": server.model}))
     else:
         rows = "sealed test" if done.split == "test" else "dev rows"
-        print(f"{loaded.name}, {rows}, on {link.identity.model}: now {words.percent(done.now)}")
+        print(f"{task}, {rows}, on {server.model}: now {words.percent(done.now)}")
         if done.missing:
             print(f"{done.missing} rows got no answer and are no part of the score.")
         if done.exported is not None:
@@ -58,10 +71,8 @@ def evaluate(
         why = "no row was answered" if done.now.n == 0 else "the rows or their scorer are others"
         print(f"Not compared with the export: {why}.", file=sys.stderr)
     elif not done.agrees:
-        why = _why(answered, asdict(link.identity))
+        why = _why(answered, asdict(server))
         print(f"apo: the score is OUTSIDE the exported interval. {why}", file=sys.stderr)
-    if done.now.n == 0 or done.agrees is False:
-        raise typer.Exit(1)
 
 
 def _own_model(answered: dict[str, str]) -> str:

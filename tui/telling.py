@@ -82,7 +82,7 @@ def _finished(app: App[object], watched: Watched) -> Text:
     text = Text()
     if best in history.candidates:
         dev = words.percent(watched.board.score(best))
-        text.append(f"✓ {best} is the winner: dev {dev}, optimistic\n", "bold")
+        text.append(f"✓ {best} is the winner: dev {dev}\n", "bold")
     if tested is not None:
         seed, winner = words.percent(tested.seed), words.percent(tested.score)
         text.append(f"Sealed test: seed   {seed}\n             winner {winner}\n")
