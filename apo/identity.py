@@ -44,7 +44,7 @@ def identify(base_url: str, key: str, model: str, variable: str) -> Identity:
         )
     try:
         served = {str(entry["id"]): entry for entry in reply.json()["data"]}
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ServerError(
             f"The server at {where} does not answer like an OpenAI-compatible one: its list of "
             "models cannot be read. Check the address; it usually ends in /v1."
@@ -111,7 +111,7 @@ def _engine(base_url: str, key: str) -> str:
     """vLLM with its version, which it tells beside /v1."""
     try:
         return f"vllm {_fetch('GET', f'{_root(base_url)}/version', key).json()['version']}"
-    except (httpx2.HTTPError, EndlessError, ValueError, KeyError, TypeError):
+    except (httpx2.HTTPError, EndlessError, ValueError, KeyError, TypeError, RecursionError):
         return "vllm"
 
 
@@ -121,7 +121,7 @@ def _template(base_url: str, key: str, model: str) -> str:
     try:
         tokens = _fetch("POST", f"{_root(base_url)}/tokenize", key, body).json()["tokens"]
         return hashlib.sha256(json.dumps(tokens).encode()).hexdigest()[:16]
-    except (httpx2.HTTPError, EndlessError, ValueError, KeyError, TypeError):
+    except (httpx2.HTTPError, EndlessError, ValueError, KeyError, TypeError, RecursionError):
         return ""
 
 
