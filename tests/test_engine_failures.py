@@ -14,11 +14,15 @@ from tests.test_engine import SMALL, Run, run
 
 
 def test_ledger_counts_failures() -> None:
-    """Requests that failed are charged like the others."""
+    """Rows that got no answer are charged like the others, once, however often they were asked."""
     base = skilled(SMALL)
     done = run(SMALL, lambda r: Failure("timeout", "slow") if len(as_text(r.rendered)) % 5 == 0 else base(r))
+    history = done.history()
+    tables = [t for c in history.candidates for t in (history.evaluations(c), history.test_evaluations(c))]
 
-    assert len(done.asked) == done.history().total.calls
+    assert sum(map(len, tables)) == history.total.calls - history.spend["proposal"].calls
+    assert any(e.failure for table in tables for e in table.values())
+    assert history.total.calls < len(done.asked)
 
 
 @pytest.mark.parametrize("rows", [30, 150])

@@ -78,11 +78,16 @@ def test_all_well() -> None:
 @pytest.mark.parametrize("bad", [{"3", "9", "20", "21", "39"}, {"0", "1", "2", "3"}, {"39"}], ids=len)
 @pytest.mark.parametrize("kind", ["server", "timeout", "rate_limit", "request", "refusal", "context"])
 def test_rows_that_fail_by_themselves(bad: set[str], kind: FailureKind) -> None:
-    """Where others are answered, a row's failure is its own: it comes out, and nothing waits."""
+    """A row that fails twice while the server is seen to be well fails by itself; nothing waits.
+
+    Beside the second chance that costs a look at the server before it and one after. What another try
+    cannot heal gets none, and what speaks of the request alone needs no look.
+    """
     run = Setting(lambda tag, n: kind if tag in bad else None)
+    more = {"request": 1, "refusal": 0, "context": 0}.get(kind, len(bad) + 2)
 
     assert sorted(bad) == sorted(failed(run.answers()))
-    assert ([], 40) == (run.told, len(run.asked))
+    assert ([], 40 + more) == (run.told, len(run.asked))
 
 
 @pytest.mark.parametrize("begin", [0, 3, 30])
@@ -100,15 +105,15 @@ def test_lost_and_back(begin: int, kind: FailureKind) -> None:
 
 
 def test_kept_back_rows_are_asked_again_once() -> None:
-    """Rows that failed while the server was lost are asked once more, and once for each look at it."""
+    """Rows that failed while the server was lost are asked once more; looks ask what was answered before."""
     looks = 5
     run = Setting(lambda tag, n: "connection" if 10 <= n < 10 + MANY + looks else None, patience=1e6)
     run.answers(60)
     counts = Counter(run.asked)
 
-    assert {str(n): 3 for n in range(10, 10 + looks)} == {tag: n for tag, n in counts.items() if n > 2}
-    assert {2} == {counts[str(n)] for n in range(10 + looks, 10 + MANY)}
-    assert {1} == {counts[str(n)] for n in (*range(10), *range(10 + MANY, 60))}
+    assert 1 + looks + 1 == counts["9"]
+    assert {2} == {counts[str(n)] for n in range(10, 10 + MANY)}
+    assert {1} == {counts[str(n)] for n in (*range(9), *range(10 + MANY, 60))}
 
 
 def test_row_that_fails_for_good_does_not_hide_that_the_server_is_back() -> None:
@@ -125,7 +130,7 @@ def test_lost_server_is_noticed_soon(before: int, most: int) -> None:
     with pytest.raises(RunError, match="did not come back"):
         run.answers(1000)
 
-    assert before + most == len(run.asked)
+    assert before + most + 1 == len(run.asked)
 
 
 @pytest.mark.parametrize("patience", [0.0, 10.0, 61.0])
@@ -165,7 +170,7 @@ def test_refuses_everything() -> None:
     with pytest.raises(RunError, match="takes no request at all: request: "):
         run.answers()
 
-    assert ([], SOME) == (run.told, len(run.asked))
+    assert ([], SOME + 1) == (run.told, len(run.asked))
 
 
 def test_refused_row_before_the_server_is_lost() -> None:

@@ -1,11 +1,11 @@
 """A backend that tells a row's own failure from a lost server, and waits for the server to come back.
 
-A row that fails while others are answered has failed by itself. When everything fails, that says
-nothing of the rows: they are kept back, and asked again once the server answers.
+A failure says something of its row only while the server is well. So what failed is kept back until the
+server is seen to answer something that it answered before; then it is asked once more, and what fails
+again while the server is still well has failed by itself.
 """
 
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 
 from apo.backends import Backend, Completion, Request
@@ -50,7 +50,8 @@ class Patient:
     ) -> None:
         self._backend, self._patience, self._revive, self._tell = backend, patience, revive, tell
         self._sleep, self._clock = sleep, clock
-        self._answered = False
+        self._witness: Request | None = None
+        """Something that the server has answered: if it answers it again, it is well."""
 
     def stream(self, requests: Iterable[Request]) -> Iterator[Answer]:
         """Answer every request once; while the server is lost nothing comes.
@@ -59,26 +60,24 @@ class Patient:
             RunError: the server refuses the key, answers as another model, takes no request at all, or
                 did not come back in time. The rows that were kept back have no answer then.
         """
-        batch = _Batch((), iter(requests))
+        batch = _Batch(iter(requests))
         while True:
             kept: list[Answer] = []
             for request, completion in self._backend.stream(batch):
-                if self._well(completion):
-                    if not batch.ended:
-                        yield from kept
-                        kept.clear()
+                if self._well(request, completion):
+                    batch.in_a_row = 0
                     yield request, completion
                 else:
                     kept.append((request, completion))
-                    batch.ended = batch.ended or len(kept) >= (MANY if self._answered else SOME)
-            if not (batch.ended or any(_gone(completion) for _, completion in kept)):
-                yield from kept
+                    batch.in_a_row += 1
+                    batch.ended = batch.in_a_row >= (SOME if self._witness is None else MANY)
+            if kept:
+                yield from self._settle(kept, batch.ended)
+            if not batch.ended:
                 return
-            waiting = deque(kept)
-            yield self._wait(waiting)
-            batch = _Batch([request for request, _ in waiting], batch)
+            batch = _Batch(batch.rest)
 
-    def _well(self, completion: Completion) -> bool:
+    def _well(self, request: Request, completion: Completion) -> bool:
         """Whether an answer shows that the server works."""
         failure = completion.failure
         if failure is not None and failure.kind in FATAL:
@@ -86,40 +85,85 @@ class Patient:
                 f"The model server refuses every request: {_words(failure)} Set that right and go on with "
                 "`apo resume`."
             )
-        well = failure is None or failure.kind in OWN
-        self._answered = self._answered or well
-        return well
+        if failure is None:
+            self._witness = request
+        return failure is None or failure.kind in OWN
 
-    def _wait(self, kept: deque[Answer]) -> Answer:
-        """Ask the rows in turn, since any may fail for good, until one is answered; it is taken out."""
-        began = self._clock()
+    def _settle(self, kept: list[Answer], many: bool) -> Iterator[Answer]:
+        """What becomes of the rows that failed: an answer, or a failure that is their own."""
+        gone = any(c.failure is not None and c.failure.kind == "connection" for _, c in kept)
+        if self._witness is None and not many and not gone:
+            yield from kept  # a few of the first: nothing is known of the server yet
+            return
         while True:
-            trouble = next((failure for _, done in kept if (failure := _transient(done))), None)
-            if trouble is None:
-                raise RunError(f"The model server takes no request at all: {_words(kept[0][1].failure)}")
-            if self._clock() - began >= self._patience:
-                raise RunError(
-                    f"The model server did not come back within {self._patience:.0f} seconds: "
-                    f"{_words(trouble)} Bring it back and go on with `apo resume`."
-                )
-            self._tell(_words(trouble))
-            self._revive()
-            request, completion = next(iter(self._backend.stream([kept.popleft()[0]])))
-            if self._well(completion):
-                self._tell(None)
-                return request, completion
-            kept.append((request, completion))
+            yield from self._until_well(kept)
+            yield from (answer for answer in kept if not _transient(answer[1]))
+            again = [request for request, completion in kept if _transient(completion)]
+            kept = []
+            for request, completion in self._backend.stream(again):
+                if self._well(request, completion):
+                    yield request, completion
+                else:
+                    kept.append((request, completion))
+            if not kept or self._is_well():
+                yield from kept
+                return
+
+    def _is_well(self) -> bool:
+        """Whether the server answers what it answered before."""
+        return self._witness is None or self._well(*self._ask(self._witness))
+
+    def _ask(self, request: Request) -> Answer:
+        return next(iter(self._backend.stream([request])))
+
+    def _until_well(self, kept: list[Answer]) -> Iterator[Answer]:
+        """Look again and again until the server answers the witness, or without one a row that was kept.
+
+        Rows are asked in turn, since any may fail for good; one that is answered is taken out.
+        """
+        began = self._clock()
+        lost = False
+        while True:
+            own = self._witness is None
+            request, completion = self._ask(self._witness or kept.pop(0)[0])
+            if self._well(request, completion):
+                break
+            if own:
+                kept.append((request, completion))
+            self._check_patience([completion, *(c for _, c in kept)], self._clock() - began)
+            lost = True
             self._sleep(PROBE_EVERY)
+        if lost:
+            self._tell(None)
+        if own:
+            yield request, completion
+
+    def _check_patience(self, failed: list[Completion], waited: float) -> None:
+        """Say that the server is lost, and try to bring it back.
+
+        Raises:
+            RunError: that is of no use, or takes too long.
+        """
+        trouble = next((failure for done in failed if (failure := _transient(done))), None)
+        if trouble is None:
+            raise RunError(f"The model server takes no request at all: {_words(failed[0].failure)}")
+        if waited >= self._patience:
+            raise RunError(
+                f"The model server did not come back within {self._patience:.0f} seconds: "
+                f"{_words(trouble)} Bring it back and go on with `apo resume`."
+            )
+        self._tell(_words(trouble))
+        self._revive()
 
 
 class _Batch:
-    """Requests to ask again, then new ones; once `ended` is set, the rest is for the next batch."""
+    """Requests as long as `ended` is not set; `rest` holds those that are left then."""
 
-    def __init__(self, again: Iterable[Request], rest: Iterator[Request]) -> None:
+    def __init__(self, rest: Iterator[Request]) -> None:
+        self.rest = rest
         self.ended = False
-        self._again, self._rest = iter(again), rest
-        if isinstance(rest, _Batch):
-            rest.ended = False
+        self.in_a_row = 0
+        """Failures since the last answer."""
 
     def __iter__(self) -> Iterator[Request]:
         return self
@@ -127,19 +171,13 @@ class _Batch:
     def __next__(self) -> Request:
         if self.ended:
             raise StopIteration
-        request = next(self._again, None)
-        return request if request is not None else next(self._rest)
+        return next(self.rest)
 
 
 def _transient(completion: Completion) -> Failure | None:
     """The failure of a completion, if another try can heal it."""
     failure = completion.failure
     return failure if failure is not None and failure.kind in TRANSIENT else None
-
-
-def _gone(completion: Completion) -> bool:
-    """Whether nothing listens any more, which no row can be blamed for."""
-    return completion.failure is not None and completion.failure.kind == "connection"
 
 
 def _words(failure: Failure | None) -> str:
