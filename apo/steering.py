@@ -15,6 +15,8 @@ from apo.budget import Budget, calls_left, used
 from apo.commands import Command, Sent
 from apo.history import BANNED, UNFIT, History
 
+OVER = "the search is over"
+"""Why a command is refused that comes while the sealed test runs."""
 LOOK_EVERY = 0.2
 """Seconds between two looks at the inbox while a run is paused."""
 
@@ -94,6 +96,8 @@ class Steering:
                     return
                 self.emit(events.CommandApplied(id=sent.id))
                 self._turn()
+            case commands.Stop(now=False) if self.history.spend["test"].calls > 0:
+                self.emit(events.CommandRefused(id=sent.id, reason=OVER))
             case commands.Stop():
                 self.emit(events.CommandApplied(id=sent.id))
                 self._turn()
@@ -130,7 +134,7 @@ class Steering:
         """At the end of a run: what can no longer be applied is refused."""
         self.listen()
         for sent in list(self.history.orders.received.values()):
-            self.emit(events.CommandRefused(id=sent.id, reason="the search is over"))
+            self.emit(events.CommandRefused(id=sent.id, reason=OVER))
 
 
 def refusal(command: Command, history: History) -> str | None:

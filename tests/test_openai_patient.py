@@ -25,7 +25,7 @@ def patiently(
         return [(request.tag, completion) for request, completion in patient.stream(numbered(count))]
 
 
-@pytest.mark.parametrize("said_as", ["gpt-9", "M", "x\x1b"])
+@pytest.mark.parametrize("said_as", ["gpt-9", "M", "x\x1b", "other-m", "mm"])
 def test_another_model_answers(said_as: str) -> None:
     """An answer of another model is none, and ends the run: every row would be of the wrong model."""
     with pytest.raises(RunError, match="refuses every request: model: the server answered as"):

@@ -80,8 +80,9 @@ def read(reply: Any, model: str, seconds: float, secret: str = "") -> Completion
 
 
 def _same_model(asked: str, answered: str) -> bool:
-    """Whether a reply is the asked model's: hosts add a date to a name, or a folder before it."""
-    return not answered or asked in answered or answered in asked
+    """Whether a reply is the asked model's: hosts add a date to a name, or leave the folder before it out."""
+    dated = answered.startswith(f"{asked}-")
+    return not answered or dated or answered.rpartition("/")[2] == asked.rpartition("/")[2]
 
 
 def _tokens(usage: Any) -> tuple[int, int]:

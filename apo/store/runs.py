@@ -5,6 +5,7 @@ import fcntl
 import os
 import re
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -125,17 +126,24 @@ class RunFolder:
         except OSError as error:
             raise ConfigError(f"The run {self.name} cannot be written: {error.strerror}.") from error
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            os.close(descriptor)
-            raise ConfigError(
-                f"The run {self.name} is already being written by another process. "
-                "Wait for it, watch it, or start a new run."
-            ) from error
-        try:
+            self._take(descriptor)
             yield
         finally:
             os.close(descriptor)
+
+    def _take(self, descriptor: int) -> None:
+        """Take the lock, past those who hold it for a moment to see whether somebody does."""
+        for tries_left in range(4, -1, -1):
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError as error:
+                if not tries_left:
+                    raise ConfigError(
+                        f"The run {self.name} is already being written by another process. "
+                        "Wait for it, watch it, or start a new run."
+                    ) from error
+                time.sleep(0.05)
 
 
 def write_private(path: Path, content: bytes) -> None:
