@@ -1,12 +1,17 @@
-"""The leaderboard widget: rows change in place, and the cursor stays on its candidate."""
+"""The leaderboard widget: draws only the lines that are seen; its cursor is a candidate, not a place."""
 
 from typing import ClassVar
 
+from rich.cells import set_cell_size
+from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
 from textual.binding import Binding, BindingType
-from textual.widgets import DataTable
-from textual.widgets.data_table import RowDoesNotExist
+from textual.events import Click
+from textual.geometry import Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
 
 from tui.format import line
 from tui.shown import COLUMNS, Line, Shown
@@ -14,10 +19,12 @@ from tui.theme import ink
 
 RIGHT = ("#", "dev", "n", "Δ seed", "k", "tok", "!")
 """Columns whose cells end at the same place."""
+HEADER = "".join((name.rjust(width - 1) if name in RIGHT else name).ljust(width) for name, width in COLUMNS)
+WIDTH = sum(width for _, width in COLUMNS)
 
 
-class BoardTable(DataTable[Text]):
-    """One row per candidate, keyed by its id."""
+class BoardTable(ScrollView, can_focus=True):
+    """One line per candidate, below a header that stays."""
 
     HELP = (
         "The leaderboard ranks candidates by the lower end of the 95 % interval of their dev score, so "
@@ -28,92 +35,124 @@ class BoardTable(DataTable[Text]):
         "All scores are on dev rows, so the best one's is optimistic."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("j", "cursor_down", "down", show=False),
-        Binding("k", "cursor_up", "up", show=False),
-        Binding("g", "scroll_top", "first", show=False),
-        Binding("G", "scroll_bottom", "last", show=False),
+        Binding("up,k", "move(-1)", "up", show=False),
+        Binding("down,j", "move(1)", "down", show=False),
+        Binding("pageup", "page(-1)", "page up", show=False),
+        Binding("pagedown", "page(1)", "page down", show=False),
+        Binding("home,g", "go(0)", "first", show=False),
+        Binding("end,G", "go(-1)", "last", show=False),
+        Binding("enter", "open", "open the candidate", show=False),
     ]
 
+    class Chosen(Message):
+        """The cursor went to another candidate."""
+
+    class Opened(Message):
+        """The candidate under the cursor is to be shown in full."""
+
     def __init__(self) -> None:
-        super().__init__(
-            id="board", cursor_type="row", cell_padding=0, cursor_foreground_priority="renderable"
-        )
-        self._lines: dict[str, Line] = {}
-        self._theme = ""
-
-    def on_mount(self) -> None:
-        """Fixed columns."""
-        for name, width in COLUMNS:
-            self.add_column(Text(name.rjust(width - 1) if name in RIGHT else name), width=width, key=name)
-
-    @property
-    def chosen(self) -> str | None:
+        super().__init__(id="board")
+        self._shown = Shown()
+        self.ids: list[str] = []
+        """The candidates in the order of their lines."""
+        self.chosen: str | None = None
         """The candidate under the cursor."""
-        if not self.row_count or not self.is_valid_row_index(self.cursor_row):
-            return None
-        return self.coordinate_to_cell_key(self.cursor_coordinate).row_key.value
 
     def show(self, shown: Shown, frozen: bool = False) -> None:
         """Show these rows; with `frozen`, those that are there already keep their order."""
-        chosen = self.chosen
-        # A new theme colours all rows anew.
-        known = self._lines if self._theme == self.app.theme else {}
-        new = {one.id: one for one in shown.lines}
-        with self.prevent(DataTable.RowHighlighted), self.app.batch_update():
-            for gone in self._lines.keys() - new.keys():
-                self.remove_row(gone)
-            for one in shown.lines:
-                self._put(one, known.get(one.id))
-            before = [key for key in self._lines if key in new]
-            after = [key for key in new if key in self._lines]
-            if (before != after or len(after) < len(new)) and not frozen:
-                places = {key: place for place, key in enumerate(new)}
-                self.sort("id", key=lambda cell: places[cell.plain])
-            self._restore(chosen)
-        order = [key for key in self._lines if key in new] if frozen else []
-        self._lines = {key: new[key] for key in dict.fromkeys([*order, *new])}
-        self._theme = self.app.theme
-        self.border_subtitle = self._subtitle(shown)
+        place = self.place
+        new = set(shown.ids)
+        order = [one for one in self.ids if one in new] if frozen else []
+        self._shown, self.ids = shown, list(dict.fromkeys([*order, *shown.ids]))
+        if self.chosen not in new:
+            self.chosen = self.ids[min(place, len(self.ids) - 1)] if self.ids else None
+        self.virtual_size = Size(WIDTH, len(self.ids) + 1)
+        self.border_subtitle = Text(_subtitle(shown))
+        self.refresh()
 
-    def _put(self, one: Line, known: Line | None) -> None:
-        if known == one:
-            return
-        if one.id not in self._lines:
-            self.add_row(*self._cells(one), key=one.id)
-            return
-        styled = known is None or (known.status, known.tied) != (one.status, one.tied)
-        for place, (cell, (column, _)) in enumerate(zip(self._cells(one), COLUMNS, strict=True)):
-            if styled or known is None or known.cells[place] != one.cells[place]:
-                self.update_cell(one.id, column, cell)
+    @property
+    def place(self) -> int:
+        """The line of the cursor, from 0."""
+        return self.ids.index(self.chosen) if self.chosen in self.ids else 0
 
-    def _restore(self, chosen: str | None) -> None:
-        if chosen is None:
+    def choose(self, candidate: str) -> None:
+        """Put the cursor on a candidate, and make it seen."""
+        if candidate not in self.ids:
             return
-        try:
-            self.move_cursor(row=self.get_row_index(chosen), scroll=False)
-        except RowDoesNotExist:
-            return
+        self.chosen = candidate
+        top, seen, place = self.scroll_offset.y, max(1, self.content_size.height - 1), self.place
+        if not top <= place < top + seen:
+            self.scroll_to(y=place if place < top else place - seen + 1, animate=False)
+        self.refresh()
+        self.post_message(self.Chosen())
 
-    def _cells(self, one: Line) -> list[Text]:
-        style = Style(bold=one.tied)
-        if one.status == "best":
-            style = ink(self.app, "success", bold=True)
-        elif one.status == "pruned":
-            style = ink(self.app, "muted")
-        found = []
-        for cell, (name, width) in zip(one.cells, COLUMNS, strict=True):
-            text = line(cell, max(1, width - 1))
-            found.append(Text(text.rjust(width - 1) if name in RIGHT else text, style, no_wrap=True))
-        # The id's cell is what rows are sorted by.
-        found[2] = Text(one.id, style)
+    def render_line(self, y: int) -> Strip:
+        """The header, or the row that is seen on a line."""
+        width, base = self.content_size.width, self.rich_style
+        place = y - 1 + self.scroll_offset.y
+        if y == 0:
+            return _strip(HEADER, base + Style(bold=True), width)
+        if place >= len(self.ids):
+            return Strip.blank(width, base)
+        one = self._shown.line(self.ids[place])
+        style = base + self._style(one)
+        if one.id == self.chosen:
+            style += Style(reverse=True)
+        strip = _strip(_text(one), style, width)
         if one.cells[0] == "!":
-            found[0] = Text("! ", ink(self.app, "error", bold=True))
-        return found
+            alarm = Segment("!", style + ink(self.app, "error", bold=True))
+            strip = Strip([alarm, *strip.crop(1, width)], width)
+        return strip
 
-    def _subtitle(self, shown: Shown) -> Text:
-        parts = [f"{shown.candidates} candidates", f"sort: {shown.by} ▼"]
-        if shown.matching < shown.candidates:
-            parts.insert(1, f"{shown.matching} match")
-        if shown.matching > len(shown.lines):
-            parts.insert(1, f"… and {shown.matching - len(shown.lines)} more")
-        return Text(" · ".join(parts))
+    def _style(self, one: Line) -> Style:
+        if one.status == "best":
+            return ink(self.app, "success", bold=True)
+        return ink(self.app, "muted") if one.status == "pruned" else Style(bold=one.tied)
+
+    def on_click(self, event: Click) -> None:
+        """Choose the candidate of a line; a second click opens it."""
+        offset = event.get_content_offset(self)
+        place = -1 if offset is None else offset.y - 1 + self.scroll_offset.y
+        if offset is not None and offset.y > 0 and place < len(self.ids):
+            self.choose(self.ids[place])
+            if event.chain > 1:
+                self.post_message(self.Opened())
+
+    def action_move(self, lines: int) -> None:
+        """Up or down."""
+        if self.ids:
+            self.choose(self.ids[min(len(self.ids) - 1, max(0, self.place + lines))])
+
+    def action_page(self, pages: int) -> None:
+        """A screenful up or down."""
+        self.action_move(pages * max(1, self.content_size.height - 2))
+
+    def action_go(self, place: int) -> None:
+        """To the first (0) or the last (-1) line."""
+        if self.ids:
+            self.choose(self.ids[place])
+
+    def action_open(self) -> None:
+        """Show the candidate in full."""
+        self.post_message(self.Opened())
+
+
+def _text(one: Line) -> str:
+    parts = []
+    for cell, (name, width) in zip(one.cells, COLUMNS, strict=True):
+        text = line(cell, max(1, width - 1))
+        parts.append(set_cell_size(text.rjust(width - 1) if name in RIGHT else text, width))
+    return "".join(parts)
+
+
+def _strip(text: str, style: Style, width: int) -> Strip:
+    return Strip([Segment(text, style)]).adjust_cell_length(width, style)
+
+
+def _subtitle(shown: Shown) -> str:
+    parts = [f"{shown.candidates} candidates", f"sort: {shown.by} ▼"]
+    if shown.matching < shown.candidates:
+        parts.insert(1, f"{shown.matching} match")
+    if shown.matching > len(shown.ids):
+        parts.insert(1, f"… and {shown.matching - len(shown.ids)} more")
+    return " · ".join(parts)

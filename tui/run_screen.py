@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Horizontal, Vertical
 from textual.events import Resize
-from textual.widgets import DataTable, Footer, Input, Static, TabbedContent, Tabs
+from textual.widgets import Footer, Input, Static, TabbedContent, Tabs
 from textual.worker import get_current_worker
 
 from apo import words
@@ -186,10 +186,9 @@ class RunScreen(SteeringKeys, ViewingKeys):
         if widget.content != text:
             widget.update(text)
 
-    def on_data_table_row_highlighted(self, event: DataTable.RowHighlighted) -> None:
+    def on_board_table_chosen(self) -> None:
         """Another candidate is under the cursor."""
-        if event.data_table.id == "board":
-            self.draw_chosen()
+        self.draw_chosen()
 
     def on_tabbed_content_tab_activated(self, _event: TabbedContent.TabActivated) -> None:
         """Another tab of the detail pane."""

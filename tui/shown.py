@@ -1,6 +1,6 @@
 """What the leaderboard shows: the rows of a board in the order and of the kind that a person chose."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from apo.cells import cells
@@ -37,11 +37,17 @@ class Line:
     """A paired test cannot tell it from the leader."""
 
 
+def _nothing(candidate: str) -> Line:
+    raise KeyError(candidate)
+
+
 @dataclass(frozen=True, slots=True)
 class Shown:
     """The rows that are shown, and how many there are."""
 
-    lines: tuple[Line, ...] = ()
+    ids: tuple[str, ...] = ()
+    line: Callable[[str], Line] = _nothing
+    """A candidate's row; only those that are seen are asked for, since comparing takes time."""
     candidates: int = 0
     matching: int = 0
     """Candidates that the filter lets through; all without one."""
@@ -51,21 +57,22 @@ class Shown:
 def shown(watched: Watched, by: Order, wanted: str) -> Shown:
     """The first rows in an order, of candidates that hold the wanted text."""
     history, board = watched.history, watched.board
-    order = board.order(by)
-    ranks = {c: place for place, c in enumerate(board.order(), 1)}
+    order, ranked = board.order(by), board.order()
     kept = [c for c in order if matches(watched, c, wanted)] if wanted else order
+    ranks = {c: place for place, c in enumerate(ranked, 1)}
     best = history.best()
-    leader = best.id if best is not None else next(iter(ranks), "")
-    lines = []
-    for row in board.rows(kept[:MOST]):
-        own = row.candidate.id
+    leader = best.id if best is not None else ranked[0] if ranked else ""
+
+    def line(candidate: str) -> Line:
+        (row,) = board.rows([candidate])
         known = row.score.n > 0
         # Failures are marked where no more important mark stands.
         mark = {"": "!"} if row.failures and row.status in ("full", "running") else {}
-        cell = {**cells(history, row), "#": str(ranks[own]) if known else "–", **mark}
-        tied = known and row.status != "pruned" and board.tied(own, leader)
-        lines.append(Line(own, tuple(cell[name] for name, _ in COLUMNS), row.status, tied))
-    return Shown(tuple(lines), len(order), len(kept), by)
+        cell = {**cells(history, row), "#": str(ranks[candidate]) if known else "–", **mark}
+        tied = known and row.status != "pruned" and board.tied(candidate, leader)
+        return Line(candidate, tuple(cell[name] for name, _ in COLUMNS), row.status, tied)
+
+    return Shown(tuple(kept[:MOST]), line, len(order), len(kept), by)
 
 
 def matches(watched: Watched, candidate: str, wanted: str) -> bool:

@@ -122,8 +122,8 @@ class ViewingKeys(Screen[History | None]):
         self.call_after_refresh(self.focus_detail)
         self.draw_chosen()
 
-    def on_data_table_row_selected(self) -> None:
-        """Enter or a click on a candidate."""
+    def on_board_table_opened(self) -> None:
+        """Enter or a second click on a candidate."""
         self.action_zoom()
 
     def action_back(self) -> None:

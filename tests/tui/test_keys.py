@@ -158,7 +158,7 @@ async def test_promote_and_ban(folder: RunFolder) -> None:
 
     async def act(pilot: Pilot[Any], app: Staged) -> None:
         table = app.run_screen.query_one(BoardTable)
-        table.move_cursor(row=table.get_row_index("c21"))
+        table.choose("c21")
         await pilot.pause()
         await pilot.press("P", "B")
         await choose(pilot, app, "ban")
@@ -228,9 +228,9 @@ async def test_views(folder: RunFolder) -> None:
         await pilot.press("s")
         assert "mean" == screen.by
         await pilot.press("slash", *"c12", "enter")
-        assert ["c12"] == [row.value for row in table.rows]
+        assert ["c12"] == table.ids
         await pilot.press("escape", "g")
-        assert 44 == table.row_count
+        assert 44 == len(table.ids)
         await pilot.press("D")
         assert ("diff", "c8") == (detail.tab, detail.against)
         await pilot.press("escape", "o")
