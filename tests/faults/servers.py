@@ -91,7 +91,7 @@ PLANS = {
     "twice": Plan(plain(lambda _row, before, _: Reply(503, error("loading")) if before < 2 else None)),
     "limit": Plan(plain(busy)),
     # Each of 12 rows is tried 6 times; the first of them is then asked until the server is back.
-    "back": Plan(lambda server: lambda *_: hang_up() if server.count <= 74 else None, 12, ("--calls", "36")),
+    "back": Plan(lambda server: lambda *_: hang_up() if server.count <= 80 else None, 12, ("--calls", "36")),
     "gone": Plan(after_first(hang_up)),
     "html": Plan(plain(lambda row, *_: HTML if row in (12, 13) else None)),
     "model": Plan(after_first(lambda: Reply(body={**said("even"), "model": "other"}))),
