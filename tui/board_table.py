@@ -57,6 +57,8 @@ class BoardTable(ScrollView, can_focus=True):
         """The candidates in the order of their lines."""
         self.chosen: str | None = None
         """The candidate under the cursor."""
+        self.moved = False
+        """Whether a person has put the cursor there."""
 
     def show(self, shown: Shown, frozen: bool = False) -> None:
         """Show these rows; with `frozen`, those that are there already keep their order."""
@@ -79,7 +81,7 @@ class BoardTable(ScrollView, can_focus=True):
         """Put the cursor on a candidate, and make it seen."""
         if candidate not in self.ids:
             return
-        self.chosen = candidate
+        self.chosen, self.moved = candidate, True
         top, seen, place = self.scroll_offset.y, max(1, self.content_size.height - 1), self.place
         if not top <= place < top + seen:
             self.scroll_to(y=place if place < top else place - seen + 1, animate=False)

@@ -117,11 +117,18 @@ class RunScreen(SteeringKeys, ViewingKeys):
                 self.query_one(EventLog).begin_anew()
             self.watched.fold(found.batch.records)
             self.watched.trouble = self.watched.trouble or found.batch.trouble
-            self.watched.catching_up = found.batch.behind
+            self._caught_up(found.batch.behind)
             self.acknowledge(found.batch.records)
         if found.facts is not None:
             self.watched.facts = found.facts
         self._due = True
+
+    def _caught_up(self, behind: bool) -> None:
+        board = self.query_one(BoardTable)
+        if self.watched.catching_up and not behind and not board.moved:
+            # A run that is opened shows its leader, not whoever led when its beginning was read.
+            board.chosen = None
+        self.watched.catching_up = behind
 
     @property
     def history(self) -> History:

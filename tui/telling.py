@@ -24,7 +24,7 @@ def title(watched: Watched, folder: RunFolder) -> Text:
     """Task, model and run."""
     parts = ["apo"]
     if watched.history.started is not None:
-        parts += [watched.history.task.name, watched.history.server.model]
+        parts += [line(watched.history.task.name, 24), line(watched.history.server.model, 24)]
     return Text(
         " " + " · ".join(line(part, 40) for part in (*parts, folder.name)), no_wrap=True, overflow="ellipsis"
     )
