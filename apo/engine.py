@@ -16,7 +16,7 @@ from apo.errors import ApoError, RunError
 from apo.evaluation import Evaluator, Pair
 from apo.failures import first_failure, unfit_rows
 from apo.forecasting import FIRST_ROWS, check_enough, first_forecast, test_calls
-from apo.history import UNFIT, History, Step
+from apo.history import UNFIT, History
 from apo.hygiene import inspect
 from apo.metering import MeteredModel
 from apo.moves import propose
@@ -27,6 +27,7 @@ from apo.schedulers.full import Full
 from apo.sealed import compare
 from apo.seeding import rng
 from apo.steering import Nobody, Source, Steering
+from apo.step import Step
 from apo.store import Store
 from apo.task import Task
 from apo.view import SearchView

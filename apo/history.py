@@ -2,16 +2,16 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from apo import commands, events
 from apo.budget import Budget, Forecast, Spend
-from apo.candidate import Candidate, Evaluation, Side, prompt_length, scored
+from apo.candidate import Candidate, Evaluation, prompt_length, scored
 from apo.errors import RunError
 from apo.orders import HUMAN, PROMOTED, Orders
 from apo.spec import Identity, RunSpec, TaskCard
 from apo.standing import Place, Standing
+from apo.step import Step
 from apo.task import Example
 
 MOST_MISSING = 0.1
@@ -19,30 +19,6 @@ MOST_MISSING = 0.1
 UNFIT = "does not fit the context"
 BANNED = "banned by hand"
 """Why a candidate was dropped that the model's context cannot hold, or that a person banned."""
-
-
-@dataclass(slots=True)
-class Step:
-    """One step so far."""
-
-    number: int
-    side: Side | None
-    component: str
-    width: int
-    allowance: int
-    returned: tuple[str, ...] = ()
-    """Candidates of earlier steps that it evaluates further."""
-    proposed: tuple[str, ...] | None = None
-    """Ids of its own candidates; None until they are proposed."""
-    finished: bool = False
-    gain: float = 0.0
-    calls: int = 0
-    """Completions that it has taken so far, of all roles."""
-
-    @property
-    def cohort(self) -> tuple[str, ...]:
-        """The candidates that it evaluates."""
-        return (*self.returned, *(self.proposed or ()))
 
 
 class History:
@@ -114,15 +90,22 @@ class History:
                 self.finished = finished
             case events.CandidatePromoted(candidate=candidate, rows=rows):
                 self.promoted[candidate] = rows
-            case events.RunPaused() | events.RunContinued() as change:
-                self.paused = isinstance(change, events.RunPaused)
+            case other:
+                self._take_interruption(other)
+
+    def _take_interruption(self, happened: events.Event) -> None:
+        match happened:
+            case events.RunPaused() | events.RunContinued():
+                self.paused = isinstance(happened, events.RunPaused)
                 self.orders.turning = False
-            case events.ServerLost() | events.ServerBack() as change:
-                self.lost = change.message if isinstance(change, events.ServerLost) else ""
+            case events.ServerLost(message=message):
+                self.lost = message
+            case events.ServerBack():
+                self.lost = ""
             case events.CommandReceived(sent=sent):
                 self.orders.received[sent.id] = sent
             case events.CommandApplied(id=command) | events.CommandRefused(id=command):
-                self._take_order(command, isinstance(record.event, events.CommandApplied))
+                self._take_order(command, isinstance(happened, events.CommandApplied))
 
     def _take_time(self, record: events.Record) -> None:
         counts = not (self.paused or self.lost or isinstance(record.event, events.RunResumed))

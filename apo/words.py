@@ -95,6 +95,20 @@ def event(history: History, record: events.Record) -> str | None:
             return _finished(history, finished)
         case events.ProblemReported(message=message):
             return f"problem: {message}"
+        case events.TestScored(candidate=candidate, score=score, seed=seed, difference=difference):
+            return (
+                f"sealed test: {candidate} {percent(score)}, seed {percent(seed)}, "
+                f"difference {points(difference)}"
+            )
+        case events.RunFinished(reason=reason, best=best):
+            return f"finished ({reason}): {best} is the best prompt"
+        case other:
+            return _interruption(history, other)
+
+
+def _interruption(history: History, happened: events.Event) -> str | None:
+    """What comes from outside the search: people, and a server that is lost."""
+    match happened:
         case events.RunResumed():
             return f"resumed after {history.total.calls} calls"
         case events.ServerLost(message=message):
@@ -109,13 +123,6 @@ def event(history: History, record: events.Record) -> str | None:
             return f"received: {command_name(sent.command)}"
         case events.CommandRefused(reason=reason):
             return f"refused: {reason}"
-        case events.TestScored(candidate=candidate, score=score, seed=seed, difference=difference):
-            return (
-                f"sealed test: {candidate} {percent(score)}, seed {percent(seed)}, "
-                f"difference {points(difference)}"
-            )
-        case events.RunFinished(reason=reason, best=best):
-            return f"finished ({reason}): {best} is the best prompt"
         case _:
             return None
 
