@@ -83,6 +83,8 @@ def _finished(app: App[object], watched: Watched) -> Text:
     if best in history.candidates:
         dev = words.percent(watched.board.score(best))
         text.append(f"✓ {best} is the winner: dev {dev}\n", "bold")
+    if watched.luck:
+        text.append(f"{watched.luck}\n", ink(app, "muted"))
     if tested is not None:
         seed, winner = words.percent(tested.seed), words.percent(tested.score)
         text.append(f"Sealed test: seed   {seed}\n             winner {winner}\n")

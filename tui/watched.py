@@ -55,6 +55,7 @@ class Watched:
     board: Board = field(init=False)
     trace: Trace = field(default_factory=Trace)
     _unfrozen: int = 0
+    _luck: str | None = None
 
     def __post_init__(self) -> None:
         self.board = Board(self.history)
@@ -95,6 +96,13 @@ class Watched:
             return "stopped" if not self.catching_up else "starting"
         known: dict[str, State] = {"running": "running", "paused": "paused", "waiting": "waiting"}
         return known.get(self.history.state, "starting")
+
+    @property
+    def luck(self) -> str:
+        """What the winner's dev score is worth, in words; found once, since it takes a while."""
+        if self._luck is None:
+            self._luck = words.luck(self.history) or ""
+        return self._luck
 
     def seconds(self, now: float) -> float:
         """Time of the search so far, the time since the last event included while it goes on."""
