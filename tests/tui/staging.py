@@ -8,7 +8,10 @@ from pathlib import Path
 from apo import events
 from apo.budget import Forecast
 from apo.candidate import Candidate
-from apo.events import Event, Record
+from apo.events import Event, Record, to_json
+from apo.export import export
+from apo.export import write as write_export
+from apo.history import History
 from apo.prompt import Exemplar, Prompt
 from apo.spec import Identity
 from apo.store.memory import MemoryStore
@@ -194,3 +197,18 @@ def text_of(app: Apo) -> str:
     width, height = app.size
     strips = app.screen._compositor.render_strips()
     return "\n".join("".join(s.text for s in strip)[:width].rstrip() for strip in strips[:height])
+
+
+def fill(results: Path) -> None:
+    """Write a finished run, a stopped one, one that never began, and a broken one, the last the newest."""
+    for name, records in (("done", whole()), ("cut", half())):
+        folder = RunFolder(results / name)
+        folder.path.mkdir(parents=True)
+        folder.write_spec(toy_spec())
+        folder.journal.write_bytes(b"".join(to_json(r) + b"\n" for r in records))
+        write_export(export(History(records), name), folder.best)
+    for name in ("unbegun", "broken"):
+        folder = RunFolder(results / name)
+        folder.path.mkdir()
+        folder.write_spec(toy_spec())
+    (results / "broken" / "best.json").write_text("[/nonsense]", encoding="utf-8")

@@ -11,15 +11,10 @@ from textual.widgets import Input, Select, Static
 
 from apo.budget import Budget
 from apo.errors import ApoError
-from apo.events import to_json
-from apo.export import export
-from apo.export import write as write_export
-from apo.history import History
 from apo.options import RunOptions
 from apo.store.runs import RunFolder, list_runs
-from tests.helpers import toy_spec
 from tests.test_cli import FILES
-from tests.tui.staging import half, text_of, whole
+from tests.tui.staging import fill, text_of
 from tests.tui.test_run_screen import until
 from tui.app import Apo
 from tui.new_run import NewRun
@@ -32,17 +27,7 @@ from tui.summary import summaries
 @pytest.fixture
 def results(tmp_path: Path) -> Path:
     """A folder with a finished run, a stopped one, one that never began, and a broken one."""
-    for name, records in (("done", whole()), ("cut", half())):
-        folder = RunFolder(tmp_path / name)
-        folder.path.mkdir()
-        folder.write_spec(toy_spec())
-        folder.journal.write_bytes(b"".join(to_json(r) + b"\n" for r in records))
-        write_export(export(History(records), name), folder.best)
-    for name in ("unbegun", "broken"):
-        folder = RunFolder(tmp_path / name)
-        folder.path.mkdir()
-        folder.write_spec(toy_spec())
-    (tmp_path / "broken" / "best.json").write_text("[/nonsense]", encoding="utf-8")
+    fill(tmp_path)
     return tmp_path
 
 
