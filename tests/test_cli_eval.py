@@ -139,7 +139,9 @@ def test_nothing_answered(exported: Exported) -> None:
 
 def test_refusing_server(exported: Exported) -> None:
     """A server that refuses the key ends it with one message."""
-    done = exported.eval("--json", answering=lambda _: (401, "bad key"))
+    # On a server of its own: what is under way when it ends may arrive late.
+    with fake_server(lambda _: (401, "bad key")) as other:
+        done = exported.eval("--json", "--url", other.url)
 
     refused(done, 1, "The model server refuses every request: authentication")
 
