@@ -117,7 +117,7 @@ def _summarize(
     asked: "Batch", folders: "list[RunFolder]", problems: dict[str, str], home: Path
 ) -> "tuple[list[Line], list[Group]]":
     """Fold every run, and write summary.json and summary.csv."""
-    from apo.store.runs import write_private
+    from apo.files import write_private
     from apo.summary import flat, groups, line
 
     histories = {}

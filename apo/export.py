@@ -15,11 +15,11 @@ import msgspec
 from apo import __version__
 from apo.candidate import Candidate
 from apo.errors import ConfigError, unknown
+from apo.files import write_private
 from apo.headroom import corrected_score
 from apo.history import History
 from apo.prompt import PLACEHOLDER, Prompt, render, stops
 from apo.statistics import mean_interval, paired_difference
-from apo.store.runs import write_private
 
 SCHEMA_VERSION = 2
 DEV_NOTE = (

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from apo.candidate import Candidate
+from apo.files import write_private
 from apo.prompt import PLACEHOLDER, Rendered, render
-from apo.store.runs import RunFolder, write_private
+from apo.store.runs import RunFolder
 from tui.watched import Watched
 
 

@@ -20,6 +20,7 @@ from pathlib import Path
 import httpx2
 
 from apo.errors import ServerError
+from apo.files import write_private
 from apo.serving import command, lease
 from apo.serving.command import Options
 from apo.serving.weights import Report, Weights, cache_folder, resolve
@@ -115,7 +116,7 @@ def _start(folder: Path, weights: Weights, options: Options, report: Report) -> 
             start_new_session=True,
             check=True,
         )
-    _write_private(folder / "state.json", json.dumps(asdict(server)))
+    write_private(folder / "state.json", json.dumps(asdict(server)).encode())
     # If the wait fails, or is interrupted, the caller's lease goes, and with it the server.
     if not _comes_up(server, folder, report):
         raise ServerError(
@@ -163,12 +164,3 @@ def _free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-def _write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner can read, whole or not at all."""
-    scratch = path.with_suffix(".new")
-    descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-    os.replace(scratch, path)

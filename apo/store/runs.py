@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from apo.errors import ConfigError, unknown
+from apo.files import write_private
 from apo.history import History
 from apo.spec import RunSpec
 from apo.store.journal import read_records
@@ -144,23 +145,6 @@ class RunFolder:
                         "Wait for it, watch it, or start a new run."
                     ) from error
                 time.sleep(0.05)
-
-
-def write_private(path: Path, content: bytes) -> None:
-    """Write a file that only its owner can read, whole or not at all.
-
-    Raises:
-        ConfigError: it cannot be written.
-    """
-    try:
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as scratch:
-            # The folder is the owner's alone, and so is the file made in it.
-            written = Path(scratch) / path.name
-            written.write_bytes(content)
-            written.chmod(0o600)
-            written.replace(path)
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be written: {error.strerror}.") from error
 
 
 def check_writable(results: Path) -> None:
