@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from apo.history import History
 from apo.schedulers import NO_BUDGET, Plan, keep_best, untried
+from apo.schedulers._halving import check, levels
 
 
 @dataclass(frozen=True)
@@ -22,10 +23,7 @@ class Hyperband:
 
     def __post_init__(self) -> None:
         """Check the options."""
-        if self.eta < 2 or self.least_rows < 1:
-            raise ValueError(
-                f"eta must be at least 2 and least_rows at least 1, not {self.eta} and {self.least_rows}"
-            )
+        check(self.eta, self.least_rows)
 
     def brackets(self, rows: int) -> list[tuple[int, int]]:
         """For each bracket its prompts and the rows of its first rung, the most daring bracket first.
@@ -33,7 +31,7 @@ class Hyperband:
         The numbers of HbBoPs: with s_max = floor(log_eta(rows / least_rows)), bracket s begins with
         ceil((s_max + 1) eta^s / (s + 1)) prompts on rows / eta^s rows.
         """
-        most = math.floor(math.log(max(rows / self.least_rows, 1), self.eta) + 1e-9)
+        most = levels(rows / self.least_rows, self.eta)
         return [
             (math.ceil((most + 1) * self.eta**s / (s + 1)), math.ceil(rows / self.eta**s))
             for s in range(most, -1, -1)

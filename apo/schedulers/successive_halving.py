@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from apo.history import History
 from apo.schedulers import NO_BUDGET, Plan, keep_best, untried
+from apo.schedulers._halving import check, levels
 
 
 @dataclass(frozen=True)
@@ -21,17 +22,12 @@ class SuccessiveHalving:
 
     def __post_init__(self) -> None:
         """Check the options."""
-        if self.eta < 2 or self.least_rows < 1:
-            raise ValueError(
-                f"eta must be at least 2 and least_rows at least 1, not {self.eta} and {self.least_rows}"
-            )
+        check(self.eta, self.least_rows)
 
     def rungs(self, cohort: int, rows: int) -> list[int]:
         """Numbers of rows, growing to all of them, for a cohort of that size."""
-        by_cohort = math.floor(math.log(max(cohort, 1), self.eta) + 1e-9)
-        by_rows = math.floor(math.log(max(rows / self.least_rows, 1), self.eta) + 1e-9)
-        levels = min(by_cohort, by_rows)
-        return [math.ceil(rows / self.eta**level) for level in range(levels, -1, -1)]
+        most = min(levels(cohort, self.eta), levels(rows / self.least_rows, self.eta))
+        return [math.ceil(rows / self.eta**level) for level in range(most, -1, -1)]
 
     def cost(self, cohort: int, rows: int) -> int:
         """Evaluations that a cohort of that size takes from its first row to the last rung's end."""
