@@ -1,5 +1,7 @@
 """Keys that change what is seen, and nothing else."""
 
+from abc import abstractmethod
+
 from rich.text import Text
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
@@ -57,17 +59,17 @@ class ViewingKeys(Screen[History | None]):
         """The candidate under the cursor."""
         return self.watched.history.candidates.get(self.query_one(BoardTable).chosen or "")
 
+    @abstractmethod
     def draw(self) -> None:
         """Draw all widgets."""
-        raise NotImplementedError
 
+    @abstractmethod
     def draw_chosen(self) -> None:
         """Draw what depends on the candidate under the cursor."""
-        raise NotImplementedError
 
+    @abstractmethod
     def show_views(self) -> None:
         """Mark the view that is shown."""
-        raise NotImplementedError
 
     def set_view(self, name: str) -> None:
         """Show a view, or where all have room, go there."""
