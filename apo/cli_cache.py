@@ -21,8 +21,6 @@ app = typer.Typer(rich_markup_mode=None)
 Sample = Annotated[int, typer.Option(min=1, help="How many answers to compare.")]
 Model = Annotated[str, typer.Option(help="The model whose answers are verified.")]
 ServerKey = Annotated[str | None, typer.Option("--server", help="Only this server's, by its key.")]
-TOLERATED = 0.25
-"""Share of answers that may differ: a server batches differently each time."""
 
 
 @app.callback(invoke_without_command=True)
@@ -72,6 +70,7 @@ def verify(
     eager: opt.Eager = False,
 ) -> None:
     """Ask a server some of what it answered before; exit code 1 if more than a quarter differs."""
+    from apo.backends.cached import TOLERATED
     from apo.backends.completions import Completions, describe, server_key
     from apo.backends.holdings import sample as draw
     from apo.connection import check, connect

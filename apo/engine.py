@@ -15,7 +15,7 @@ from apo.candidate import Candidate
 from apo.errors import ApoError, RunError
 from apo.evaluation import Evaluator, Pair
 from apo.failures import first_failure, unfit_rows
-from apo.forecasting import FIRST_ROWS, check_enough, first_forecast, test_calls
+from apo.forecasting import FIRST_ROWS, check_enough, first_forecast
 from apo.history import UNFIT, History
 from apo.hygiene import inspect
 from apo.metering import MeteredModel
@@ -141,8 +141,7 @@ class Engine:
         """Calls left for the search, after what the sealed test will take."""
         history = self.history
         left = calls_left(history.budget, history.total, history.seconds)
-        pending = test_calls(self.task) - history.spend["test"].calls
-        return max(0, left - pending)
+        return max(0, left - history.sealed_left)
 
     def view(self, model: MeteredModel) -> SearchView:
         """What components see now."""

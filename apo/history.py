@@ -268,6 +268,11 @@ class History:
         return self.orders.budget
 
     @property
+    def sealed_left(self) -> int:
+        """Calls that the sealed test will still take: seed and winner on every row of it."""
+        return 2 * self.task.sizes[2] - self.spend["test"].calls
+
+    @property
     def total(self) -> Spend:
         """The spend of all roles together."""
         return sum(self.spend.values(), Spend())

@@ -170,7 +170,6 @@ def _refused_budget(budget: Budget, history: History) -> str | None:
         return "it has no limit at all"
     if used(budget, history.total, history.seconds) >= 1:
         return "more than that is spent already"
-    sealed = 2 * history.task.sizes[2] - history.spend["test"].calls
-    if calls_left(budget, history.total, history.seconds) < sealed:
-        return f"the sealed test takes {sealed} more calls"
+    if calls_left(budget, history.total, history.seconds) < history.sealed_left:
+        return f"the sealed test takes {history.sealed_left} more calls"
     return None
