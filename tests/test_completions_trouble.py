@@ -14,16 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from apo.backends import Completion, Request
+from apo.backends import Request
 from apo.backends.completions import Completions
 from apo.backends.database import UnreadableError
 from apo.backends.holdings import holdings, remove
-from apo.candidate import Usage
 from apo.errors import ConfigError
-from apo.prompt import Message
+from tests.test_completions import CHAT, RED, text_of
 
-CHAT = Request((Message("system", "Name the colour."), Message("user", "ball")), 5)
-RED = Completion("red", Usage(12, 3, 0.25))
 WRITER = """
 import sys
 from pathlib import Path
@@ -52,12 +49,6 @@ def store(path: Path) -> Iterator[Completions]:
     """An empty store."""
     with Completions(path) as opened:
         yield opened
-
-
-def text_of(store: Completions, request: Request, server: str = "a") -> str | None:
-    """The text that the store has for a request."""
-    found = store.get(server, request)
-    return None if found is None else found.completion.text
 
 
 def writer(path: Path, name: str, count: int) -> subprocess.Popen[str]:

@@ -53,7 +53,7 @@ def test_every_bracket_is_played() -> None:
     """A full cohort costs what the brackets cost, and each bracket's best meets all rows."""
     store = new_store(80, [str(n) for n in range(22)])
     means = [n / 22 for n in range(22)]
-    rounds = play(HALVING, store, means)  # type: ignore[arg-type]
+    rounds = play(HALVING, store, means)
     history = History(store.read())
     full = {c for c in history.candidates if history.is_full(c)}
     best = {max(bracket, key=lambda c: int(c[1:])) for bracket in HALVING.deal(list(history.candidates), 80)}

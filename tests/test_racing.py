@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apo import events
 from apo.candidate import Candidate
 from apo.errors import ConfigError
 from apo.history import History
@@ -15,8 +14,8 @@ from apo.plugins import build
 from apo.prompt import Prompt
 from apo.schedulers.racing import Racing, wealth
 from apo.store.memory import MemoryStore
-from tests.helpers import evaluation, proposed
-from tests.test_successive_halving import new_store
+from tests.helpers import proposed
+from tests.test_successive_halving import new_store, play_by
 
 Table = list[list[float]]
 """Score by candidate and row."""
@@ -27,15 +26,8 @@ def race(table: Table, scheduler: Racing, allowance: int = 10**9) -> MemoryStore
     store = new_store(len(table[0]), [str(n) for n in range(len(table))])
     rows = {row.id: place for place, row in enumerate(History(store.read()).dev)}
     cohort = [f"c{n}" for n in range(len(table))]
-    while True:
-        plan = scheduler.plan(cohort, History(store.read()), allowance)
-        for candidate, reason in plan.pruned:
-            store.append(events.CandidatePruned(candidate=candidate, reason=reason))
-        if not plan.assignments:
-            return store
-        allowance -= len(plan.assignments)
-        done = tuple(evaluation(c, row, table[int(c[1:])][rows[row]]) for c, row in plan.assignments)
-        store.append(events.EvaluationsFinished(evaluations=done))
+    play_by(scheduler, store, cohort, lambda c, row: table[int(c[1:])][rows[row]], allowance)
+    return store
 
 
 def mixture(wins: int, losses: int) -> float:
@@ -106,14 +98,7 @@ def test_the_best_of_the_run_is_a_rival() -> None:
 
     for event in proposed(*(Candidate(f"c{n}", Prompt(f"new {n}")) for n in (1, 2)), step=1):
         store.append(event)
-    scheduler, cohort = Racing(), ("c1", "c2")
-    for _ in range(12):
-        plan = scheduler.plan(cohort, History(store.read()), 10**9)
-        for candidate, reason in plan.pruned:
-            store.append(events.CandidatePruned(candidate=candidate, reason=reason))
-        done = tuple(evaluation(c, row, 0.0) for c, row in plan.assignments)
-        if done:
-            store.append(events.EvaluationsFinished(evaluations=done))
+    play_by(Racing(), store, ["c1", "c2"], lambda _candidate, _row: 0.0)
     history = History(store.read())
 
     assert {"c1", "c2"} == set(history.pruned)

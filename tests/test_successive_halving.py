@@ -1,5 +1,7 @@
 """Successive halving: the rungs of one bracket, what they cost, and who goes on."""
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,6 +12,7 @@ from apo.errors import ConfigError
 from apo.history import History
 from apo.plugins import build
 from apo.prompt import Prompt
+from apo.schedulers import Scheduler
 from apo.schedulers.successive_halving import SuccessiveHalving
 from apo.store.memory import MemoryStore
 from tests.helpers import evaluation, proposed, started, toy_spec, toy_task
@@ -33,11 +36,20 @@ def new_store(rows: int, prompts: list[str]) -> MemoryStore:
     return store
 
 
-def play(
-    scheduler: SuccessiveHalving, store: MemoryStore, means: list[float], allowance: int = 10**9
-) -> Rounds:
+def play(scheduler: Scheduler, store: MemoryStore, means: list[float], allowance: int = 10**9) -> Rounds:
     """Play a cohort to its end, candidate n scoring `means[n]` on every row; new rows by round."""
     cohort = [f"c{n}" for n in range(len(means))]
+    return play_by(scheduler, store, cohort, lambda c, _row: means[int(c[1:])], allowance)
+
+
+def play_by(
+    scheduler: Scheduler,
+    store: MemoryStore,
+    cohort: list[str],
+    score: Callable[[str, str], float],
+    allowance: int = 10**9,
+) -> Rounds:
+    """The same with the score of each candidate on each row."""
     rounds: Rounds = []
     while True:
         plan = scheduler.plan(cohort, History(store.read()), allowance)
@@ -48,7 +60,7 @@ def play(
         asked = [candidate for candidate, _ in plan.assignments]
         rounds.append({candidate: asked.count(candidate) for candidate in dict.fromkeys(asked)})
         allowance -= len(asked)
-        done = tuple(evaluation(c, row, means[int(c[1:])]) for c, row in plan.assignments)
+        done = tuple(evaluation(c, row, score(c, row)) for c, row in plan.assignments)
         store.append(events.EvaluationsFinished(evaluations=done))
 
 
