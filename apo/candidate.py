@@ -73,6 +73,16 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
+class Prediction:
+    """What a surrogate expected of a candidate before any row was asked."""
+
+    mean: float
+    """Of the true score, in [0, 1] up to the model's own slips."""
+    deviation: float
+    """Standard deviation of that belief, at least 0."""
+
+
+@dataclass(frozen=True, slots=True)
 class Evaluation:
     """One candidate on one example."""
 

@@ -8,24 +8,23 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from apo import events
-from apo.alternation import Move, next_move
+from apo.alternation import next_move
 from apo.backends import Backend
 from apo.budget import calls_left, used
 from apo.candidate import Candidate
+from apo.embedding import Embed, SentenceEmbedder
 from apo.errors import ApoError, RunError
 from apo.evaluation import Evaluator, Pair
 from apo.failures import first_failure, unfit_rows
 from apo.forecasting import FIRST_ROWS, check_enough, first_forecast
 from apo.history import UNFIT, History
-from apo.hygiene import inspect
 from apo.metering import MeteredModel
-from apo.moves import propose
-from apo.orders import HUMAN, PROMOTED
+from apo.orders import PROMOTED
 from apo.plugins import foreign
+from apo.proposing import candidates
 from apo.schedulers import Plan, Scheduler
 from apo.schedulers.full import Full
 from apo.sealed import compare
-from apo.seeding import rng
 from apo.steering import Nobody, Source, Steering
 from apo.step import Step
 from apo.store import Store
@@ -50,6 +49,7 @@ class Engine:
     scheduler: Scheduler
     evaluator: Evaluator
     proposal_backend: Backend
+    embed: Embed = field(default_factory=SentenceEmbedder)
     observer: Observer = lambda _history, _record: None
     source: Source = field(default_factory=Nobody)
     """Where commands come from."""
@@ -150,6 +150,7 @@ class Engine:
             train=self.task.train,
             dev=self.task.dev,
             history=self.history,
+            embed=self.embed,
             model=model,
             max_exemplars=self.history.spec.max_exemplars,
             max_tokens=self.task.decoding.max_tokens,
@@ -187,25 +188,7 @@ class Engine:
             self.emit(events.CandidatesProposed(step=step.number, candidates=(seed,)))
             return
         model = MeteredModel(self.proposal_backend, int(PROPOSAL_SHARE * step.allowance))
-        view = self.view(model)
-        move = Move(step.side, step.component, step.width)
-        draws = rng(self.history.spec.seed, step.number, "propose")
-        kept, discarded = inspect(propose(move, view, draws), view, by_hand=step.component == HUMAN)
-        start = len(self.history.candidates)
-        origin = step.component.partition(":")[0]
-        candidates = tuple(
-            Candidate(f"c{start + place}", p.prompt, p.parents, origin, step.side, p.note)
-            for place, p in enumerate(kept)
-        )
-        self.emit(
-            events.CandidatesProposed(
-                step=step.number,
-                candidates=candidates,
-                discarded=tuple(discarded),
-                spend=model.spend,
-                problem=model.problem,
-            )
-        )
+        self.emit(candidates(step, self.view(model)))
 
     def _allowance(self, step: Step) -> int:
         """Calls that a step may still take: what it was given, less what it took.

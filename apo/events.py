@@ -6,7 +6,7 @@ Readers ignore fields that they do not know. `SCHEMA` grows when old readers wou
 import msgspec
 
 from apo.budget import Forecast, Spend
-from apo.candidate import Candidate, Evaluation, Side
+from apo.candidate import Candidate, Evaluation, Prediction, Side
 from apo.commands import Sent
 from apo.spec import Identity, RunSpec, TaskCard
 from apo.statistics import Interval
@@ -80,6 +80,10 @@ class CandidatesProposed(Fact, frozen=True):
     """Charged to the role `proposal`."""
     problem: str = ""
     """What went wrong while proposing, if anything did."""
+    predictions: dict[str, Prediction] = {}
+    """By candidate id, where a surrogate could say something; msgspec copies the empty default."""
+    screened: bool = False
+    """Whether the surrogate chose the candidates among more proposals."""
 
 
 class EvaluationsFinished(Fact, frozen=True):

@@ -6,7 +6,7 @@ from typing import Any
 
 from apo import commands, events
 from apo.budget import Budget, Forecast, Spend
-from apo.candidate import Candidate, Evaluation, prompt_length, scored
+from apo.candidate import Candidate, Evaluation, Prediction, prompt_length, scored
 from apo.errors import RunError
 from apo.orders import HUMAN, PROMOTED, Orders
 from apo.spec import Identity, RunSpec, TaskCard
@@ -29,6 +29,8 @@ class History:
         self.candidates: dict[str, Candidate] = {}
         self.pruned: dict[str, str] = {}
         """Candidate id to the reason."""
+        self.predictions: dict[str, Prediction] = {}
+        """What a surrogate expected of candidates, before they were evaluated."""
         self.promoted: dict[str, int] = {}
         """Candidate id to the rows of the last rung that it was promoted to."""
         self.steps: list[Step] = []
@@ -138,6 +140,7 @@ class History:
         self.steps[-1].calls += proposed.spend.calls
         if self.steps[-1].component == HUMAN:
             self.orders.added.clear()
+        self.predictions.update(proposed.predictions)
         self.discards.update(d.reason for d in proposed.discarded)
         self.spend["proposal"] += proposed.spend
         if proposed.problem:

@@ -1,9 +1,10 @@
 """All that a component of the search sees. There is no test split in it."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from apo.candidate import Candidate, Evaluation
+from apo.embedding import Embed, SentenceEmbedder
 from apo.history import BANNED, History
 from apo.metering import MeteredModel
 from apo.prompt import Exemplar, Prompt
@@ -24,6 +25,8 @@ class SearchView:
     history: History
     model: MeteredModel
     """Writes proposals; every call is charged to the role `proposal`."""
+    embed: Embed = field(default_factory=SentenceEmbedder)
+    """Texts as points; the encoder is loaded when it is first asked."""
     max_exemplars: int = 16
     max_tokens: int = 64
     """Most tokens of an answer of the task model."""

@@ -1,8 +1,12 @@
 """What several test files share: a small task, its model in a function, and runs without a server."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from string import ascii_lowercase
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from apo import events, plugins
 from apo.backends import Request
@@ -96,6 +100,12 @@ def skilled(task: Task) -> Answer:
     return answer
 
 
+def letters(texts: Sequence[str]) -> "NDArray[np.float64]":
+    """An encoder without a model: how often each letter stands in a text, of length 1."""
+    counts = np.array([[1.0, *(text.lower().count(c) for c in ascii_lowercase)] for text in texts])
+    return np.asarray(counts / np.linalg.norm(counts, axis=1, keepdims=True))
+
+
 def run_engine(
     task: Task, spec: RunSpec, answer: Answer, store: MemoryStore | None = None
 ) -> tuple[History, MemoryStore, Scripted]:
@@ -112,6 +122,7 @@ def run_engine(
         scheduler=plugins.build("schedulers", spec.scheduler),
         evaluator=Evaluator(backend, task.scorer, task.decoding, chunk_rows=8, clock=lambda: 0.0),
         proposal_backend=backend,
+        embed=letters,
     )
     engine.run()
     return history, store, backend

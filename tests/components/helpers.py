@@ -23,7 +23,7 @@ from apo.prompt import Exemplar
 from apo.store.memory import MemoryStore
 from apo.task import Task
 from apo.view import SearchView
-from tests.helpers import run_engine, skilled, started, toy_spec, toy_task
+from tests.helpers import letters, run_engine, skilled, started, toy_spec, toy_task
 
 Reply = str | Failure | Completion
 STAGES = ("unscored", "scored", "failed", "shown", "searched")
@@ -99,6 +99,7 @@ def view_at(
         dev=task.dev,
         history=History(records(stage)),
         model=MeteredModel(Scripted(answer), allowance),
+        embed=letters,
     )
     return replace(view, **changes)
 
