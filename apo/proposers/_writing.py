@@ -3,11 +3,13 @@
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from random import Random
 
 from apo.candidate import Candidate, Proposal
 from apo.metering import Reply
 from apo.prompt import Message
 from apo.task import Example
+from apo.view import SearchView
 
 OPEN, CLOSE = "<INS>", "</INS>"
 """Between these a model is asked to put an instruction."""
@@ -26,6 +28,11 @@ _QUOTES = {'"': '"', "'": "'", "“": "”"}
 def chat(*parts: str) -> tuple[Message, ...]:
     """One user turn of paragraphs; parts are joined, never substituted into."""
     return (Message("user", "\n\n".join(part for part in parts if part)),)
+
+
+def ask(view: SearchView, chats: Sequence[tuple[Message, ...]], rng: Random) -> list[Reply | None]:
+    """A reply to each request, in order; None where the call failed or was not allowed any more."""
+    return view.model.ask(chats, rng, max_tokens=WORDS, temperature=TEMPERATURE)
 
 
 def pairs(rows: Iterable[Example]) -> str:
@@ -51,6 +58,11 @@ def read_instruction(text: str) -> str:
     return found
 
 
+def cut_off(reply: Reply) -> bool:
+    """Whether an instruction is not whole; marks that were closed hold one, whatever came after them."""
+    return reply.cut_off and _MARKED.search(reply.text) is None
+
+
 def proposals(
     replies: Sequence[Reply | None], parent: Candidate, notes: Sequence[str] = ()
 ) -> list[Proposal]:
@@ -60,8 +72,6 @@ def proposals(
         if reply is None:
             continue
         prompt = replace(parent.prompt, instruction=read_instruction(reply.text))
-        # Marks that were closed hold a whole instruction, whatever was cut off after them.
-        cut_off = reply.cut_off and _MARKED.search(reply.text) is None
         note = notes[place] if notes else ""
-        written.append(Proposal(prompt, (parent.id,), note, cut_off))
+        written.append(Proposal(prompt, (parent.id,), note, cut_off(reply)))
     return written

@@ -1,0 +1,50 @@
+"""Views of searches whose prompts and outcomes are given, for tests of proposers."""
+
+from collections.abc import Callable, Sequence
+
+from apo import events
+from apo.backends import Request
+from apo.backends.scripted import Scripted, as_text
+from apo.candidate import Candidate, Evaluation, Failure
+from apo.history import History
+from apo.metering import MeteredModel
+from apo.prompt import Prompt
+from apo.store.memory import MemoryStore
+from apo.task import Task
+from apo.view import SearchView
+from tests.helpers import evaluation, letters, proposed, started, toy_spec, toy_task
+
+Written = Callable[[Request], str | Failure]
+"""What a proposal model replies."""
+
+
+def numbered(request: Request) -> str:
+    """A reply that is another instruction for each request."""
+    return f"<INS>Child {request.seed}.</INS>"
+
+
+def searched(prompts: Sequence[Prompt], scores: Sequence[float], written: Written = numbered) -> SearchView:
+    """A search of the toy task whose candidates score this on every dev row."""
+    task = toy_task()
+    done = [evaluation(f"c{n}", row.id, score) for n, score in enumerate(scores) for row in task.dev]
+    return outcome(task, prompts, done, written)
+
+
+def outcome(
+    task: Task, prompts: Sequence[Prompt], done: Sequence[Evaluation], written: Written = numbered
+) -> SearchView:
+    """A search with these candidates and evaluations."""
+    store = MemoryStore()
+    store.append(started(task, toy_spec()))
+    for fact in proposed(*(Candidate(f"c{n}", prompt) for n, prompt in enumerate(prompts))):
+        store.append(fact)
+    store.append(events.EvaluationsFinished(evaluations=tuple(done)))
+    model = MeteredModel(Scripted(written), 100)
+    return SearchView(task.description, task.train, task.dev, History(store.read()), model, letters)
+
+
+def asked(view: SearchView) -> list[str]:
+    """What the proposal model was asked."""
+    backend = view.model._backend
+    assert isinstance(backend, Scripted)
+    return [as_text(request.rendered) for request in backend.requests]
