@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from apo import events
-from apo.backends import Request
+from apo.backends import Completion, Request
 from apo.backends.scripted import Scripted, as_text
 from apo.candidate import Candidate, Evaluation, Failure
 from apo.history import History
@@ -14,7 +14,7 @@ from apo.task import Task
 from apo.view import SearchView
 from tests.helpers import evaluation, letters, proposed, started, toy_spec, toy_task
 
-Written = Callable[[Request], str | Failure]
+Written = Callable[[Request], str | Failure | Completion]
 """What a proposal model replies."""
 
 
@@ -24,19 +24,22 @@ def numbered(request: Request) -> str:
 
 
 def searched(prompts: Sequence[Prompt], scores: Sequence[float], written: Written = numbered) -> SearchView:
-    """A search of the toy task whose candidates score this on every dev row."""
+    """A search of the toy task whose prompts, each a child of the one before, score this on every dev row."""
     task = toy_task()
-    done = [evaluation(f"c{n}", row.id, score) for n, score in enumerate(scores) for row in task.dev]
-    return outcome(task, prompts, done, written)
+    line = [Candidate(f"c{n}", prompt, (f"c{n - 1}",) if n else ()) for n, prompt in enumerate(prompts)]
+    done = [
+        evaluation(c.id, row.id, score) for c, score in zip(line, scores, strict=True) for row in task.dev
+    ]
+    return outcome(task, line, done, written)
 
 
 def outcome(
-    task: Task, prompts: Sequence[Prompt], done: Sequence[Evaluation], written: Written = numbered
+    task: Task, candidates: Sequence[Candidate], done: Sequence[Evaluation], written: Written = numbered
 ) -> SearchView:
     """A search with these candidates and evaluations."""
     store = MemoryStore()
     store.append(started(task, toy_spec()))
-    for fact in proposed(*(Candidate(f"c{n}", prompt) for n, prompt in enumerate(prompts))):
+    for fact in proposed(*candidates):
         store.append(fact)
     store.append(events.EvaluationsFinished(evaluations=tuple(done)))
     model = MeteredModel(Scripted(written), 100)

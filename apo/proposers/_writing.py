@@ -21,6 +21,7 @@ WORDS = 512
 _MARKED = re.compile(re.escape(OPEN) + r"(.*?)" + re.escape(CLOSE), re.DOTALL | re.IGNORECASE)
 _THINKING = re.compile(r"<think>.*?</think>", re.DOTALL | re.IGNORECASE)
 _FENCE = re.compile(r"^```\w*\n(.*?)\n?```$", re.DOTALL)
+_ITEM = re.compile(r"^[ \t]*(?:\d{1,3}[.)]|[-*•])[ \t]+(\S.*)$", re.MULTILINE)
 _LABEL = re.compile(r"^(?:(?:new|improved|revised|better)\s+)?(?:instruction|prompt)\s*:\s*", re.IGNORECASE)
 _QUOTES = {'"': '"', "'": "'", "“": "”"}
 
@@ -45,11 +46,31 @@ def about(description: str) -> str:
     return f"The task: {description}" if description else ""
 
 
+def clip(text: str, most: int) -> str:
+    """The beginning of a text in at most `most` characters, with a mark where it was cut."""
+    return text if len(text) <= most else f"{text[: max(0, most - 1)]}…"
+
+
 def read_instruction(text: str) -> str:
     """The instruction in a reply: between the marks, or the reply without wrapping around it."""
     text = _THINKING.sub("", text)
     marked = _MARKED.search(text)
-    found = (marked.group(1) if marked else text).strip()
+    return _unwrapped(marked.group(1) if marked else text)
+
+
+def read_instructions(reply: Reply) -> list[str]:
+    """All instructions in a reply: between marks; without any the items of a list, or the whole reply."""
+    text = _THINKING.sub("", reply.text)
+    found = _MARKED.findall(text)
+    if not found:
+        found = _ITEM.findall(text) or [text]
+        found = found[:-1] if reply.cut_off else found
+    return [_unwrapped(one) for one in found]
+
+
+def _unwrapped(text: str) -> str:
+    """An instruction without fence, label and quotes around it."""
+    found = text.strip()
     fenced = _FENCE.match(found)
     found = (fenced.group(1) if fenced else found).strip()
     found = _LABEL.sub("", found)

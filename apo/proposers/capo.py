@@ -1,4 +1,4 @@
-"""Cross and mutate instructions together with their exemplars (CAPO, Zehle et al. 2025, section 3).
+"""Cross and mutate instructions together with their exemplars (CAPO, Zehle et al. AutoML 2025).
 
 Two random parents of the population: the model merges their instructions and rephrases the result; of
 the exemplars that either shows, a random half as many as both show together is kept, then with equal
