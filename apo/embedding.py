@@ -1,6 +1,5 @@
 """Texts as points: what a sentence encoder makes of them (Reimers & Gurevych 2019, Sentence-BERT)."""
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -49,9 +48,10 @@ class SentenceEmbedder:
 
     def _loaded(self) -> "SentenceTransformer":
         if self._model is None:
-            # The bars of its libraries would break lines and screens.
-            os.environ.setdefault("TQDM_DISABLE", "1")
             from sentence_transformers import SentenceTransformer
+            from transformers.utils.logging import disable_progress_bar
+
+            disable_progress_bar()  # type: ignore[no-untyped-call]  # bars would break screens
 
             self._model = SentenceTransformer(_source(), device="cpu")
         return self._model

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from apo import events, plugins
 from apo.backends import Request
 from apo.backends.scripted import Scripted, as_text
-from apo.belief import Posterior
 from apo.budget import Budget
 from apo.candidate import Candidate, Evaluation, Failure, Usage
 from apo.engine import Engine
@@ -22,6 +21,7 @@ from apo.resuming import card
 from apo.scorers import Choice
 from apo.spec import Identity, ModelSpec, RunSpec, TaskSource
 from apo.store.memory import MemoryStore
+from apo.surrogates import Posterior
 from apo.task import Example, Score, Task
 
 Answer = Callable[[Request], str | Failure]

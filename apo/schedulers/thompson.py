@@ -9,13 +9,14 @@ where the budget is small; and at the end those believed best meet all rows, as 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from apo.belief import Belief, Posterior
+from apo.belief import Belief
 from apo.history import History
 from apo.schedulers import NO_BUDGET, Plan, untried
 from apo.seeding import rng
+from apo.surrogates import Posterior
 
-DRAWS = 8
-"""Worlds drawn for each place in a block; if the best of nearly all is a complete prompt, it has won."""
+WORLDS = 16
+"""Worlds drawn for each place in a block; if a complete prompt is the best of all of them, it has won."""
 UNLIKELY, UNPAID = "not likely to be the best", "no budget left for all its rows"
 ENDS = (UNLIKELY, UNPAID)
 """Why candidates are dropped at the end of a race; where one was, the others follow."""
@@ -29,7 +30,7 @@ class Thompson:
     sampling.
     """
 
-    first: int = 2
+    first: int = 1
     block: int = 8
     width: int = 4
     spread: float = 0.6
@@ -87,11 +88,15 @@ class Thompson:
 
         draws = rng(history.spec.seed, len(history.steps), f"thompson {history.total.calls}")
         values, vectors = np.linalg.eigh(state.covariance)
-        root = vectors * np.sqrt(values.clip(min=0)) * self.spread
-        noise = np.array([[draws.gauss(0, 1) for _ in values] for _ in range(DRAWS * self.width)])
-        worlds = state.mean + noise @ root.T
-        winners = dict.fromkeys(int(place) for place in worlds.argmax(axis=1))
-        return [open_[place] for place in winners if place < len(open_)][: self.width]
+        root = vectors * np.sqrt(values.clip(min=0))
+        noise = np.array([[draws.gauss(0, 1) for _ in values] for _ in range(WORLDS * self.width)])
+        for spread in (self.spread, 1.0):
+            worlds = state.mean + spread * noise @ root.T
+            winners = dict.fromkeys(int(place) for place in worlds.argmax(axis=1))
+            found = [open_[place] for place in winners if place < len(open_)]
+            if found:
+                return found[: self.width]
+        return []
 
 
 def _block(upto: dict[str, int], history: History) -> Plan:

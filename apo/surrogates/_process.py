@@ -1,5 +1,9 @@
 """Gaussian processes over prompts, fitted; importing this loads torch."""
 
+from functools import reduce
+from itertools import accumulate
+from operator import mul
+
 import numpy as np
 import torch
 from botorch.fit import fit_gpytorch_mll
@@ -8,37 +12,40 @@ from gpytorch.kernels import Kernel, MaternKernel, ScaleKernel
 from gpytorch.mlls import ExactMarginalLogLikelihood
 from gpytorch.priors import LogNormalPrior
 from numpy.typing import NDArray
-
-from apo.points import Points
+from torch import Tensor
 
 NEAR = 1e-3
 """A length scale below all distances of different prompts."""
 
 
 def process(
-    seen: Points, means: NDArray[np.float64], variances: NDArray[np.float64], kernel: Kernel
+    seen: Tensor, means: NDArray[np.float64], variances: NDArray[np.float64], kernel: Kernel
 ) -> SingleTaskGP:
     """A process with known noise, not fitted yet; BoTorch standardizes the scores."""
+    # The matrices are small, and threads that wait for a core that the model server holds take for ever.
+    torch.set_num_threads(1)
     return SingleTaskGP(
-        seen.values,
+        seen,
         torch.from_numpy(means)[:, None],
         torch.from_numpy(variances)[:, None],
         covar_module=kernel,
     )
 
 
-def fitted(
-    seen: Points, means: NDArray[np.float64], variances: NDArray[np.float64], kernel: Kernel
-) -> SingleTaskGP:
-    """The same, with the kernel's options at their posterior mode."""
-    model = process(seen, means, variances, kernel)
+def optimize(model: SingleTaskGP) -> None:
+    """Bring the kernel's options to their posterior mode."""
     fit_gpytorch_mll(ExactMarginalLogLikelihood(model.likelihood, model))
-    return model
 
 
-def own(columns: int) -> Kernel:
-    """What a prompt has of its own and shares with no neighbour."""
-    kernel = MaternKernel(nu=0.5, active_dims=tuple(range(columns)))
+def columns(parts: tuple[int, int, int]) -> list[tuple[int, ...]]:
+    """The columns of each part."""
+    ends = list(accumulate(parts))
+    return [tuple(range(end - width, end)) for end, width in zip(ends, parts, strict=True)]
+
+
+def own(columns: tuple[int, ...]) -> Kernel:
+    """What is shared by prompts that are the same in these columns, and by no others."""
+    kernel = MaternKernel(nu=0.5, active_dims=columns)
     kernel.lengthscale = NEAR
     kernel.raw_lengthscale.requires_grad_(False)
     return kernel
@@ -46,13 +53,11 @@ def own(columns: int) -> Kernel:
 
 def product(parts: tuple[int, int, int]) -> Kernel:
     """A product of kernels, one for each part's columns, each with one length scale."""
-    begin, whole = 0, None
-    for width in parts:
-        columns = tuple(range(begin, begin + width))
-        kernel = MaternKernel(nu=2.5, active_dims=columns, lengthscale_prior=LogNormalPrior(0.0, 1.0))
-        whole = kernel if whole is None else whole * kernel
-        begin += width
-    return whole
+    kernels = [
+        MaternKernel(nu=2.5, active_dims=part, lengthscale_prior=LogNormalPrior(0.0, 1.0))
+        for part in columns(parts)
+    ]
+    return reduce(mul, kernels)
 
 
 def scaled(kernel: Kernel) -> Kernel:

@@ -1,14 +1,18 @@
 """No model of texts: every prompt is one of a crowd. What every other surrogate must beat."""
 
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from apo.points import Points
+from apo.embedding import Embed
+from apo.prompt import Prompt
+from apo.surrogates import Fitted
 
 if TYPE_CHECKING:
     import numpy as np
-    from botorch.models.model import Model
     from numpy.typing import NDArray
+    from torch import Tensor
 
     Floats = NDArray[np.float64]
 
@@ -21,19 +25,29 @@ class Average:
     """Measured prompts are drawn to the crowd's mean as far as few rows may mislead; the others have it.
 
     A Gaussian process whose kernel knows no neighbours; its scale is found by moments (random effects).
+    It asks no encoder.
     """
 
-    def fit(self, seen: Points, means: "Floats", variances: "Floats") -> "Model":
-        """The crowd's mean and spread, as a BoTorch model of standardized scores with known noise."""
+    def fit(self, prompts: Sequence[Prompt], means: "Floats", variances: "Floats", embed: Embed) -> Fitted:
+        """The crowd's mean and spread."""
         import numpy as np
 
         from apo.surrogates._process import own, process, scaled
 
-        kernel = scaled(own(sum(seen.parts)))
+        seen = _anywhere(prompts)
+        kernel = scaled(own(tuple(range(seen.shape[1]))))
         model = process(seen, means, variances, kernel)
-        # Moments, in the standardized units of the process: what the noise does not explain is the crowd's.
+        # In the standardized units of the process: what the noise does not explain is the crowd's.
         spread = max(float(np.var(means, ddof=1)), 1e-12)
         kernel.outputscale = min(1.0, max(LEAST_SHARE, 1 - float(variances.mean()) / spread))
         model.mean_module.constant.data.fill_(0.0)
         model.eval()
-        return model
+        return Fitted(model, seen, _anywhere)
+
+
+def _anywhere(prompts: Sequence[Prompt]) -> "Tensor":
+    """Points of shape (n, 8) in the unit cube that say which prompt is which, and nothing else."""
+    import torch
+
+    digests = [hashlib.sha256(p.digest.encode()).digest()[:8] for p in prompts]
+    return torch.tensor([[byte / 255 for byte in digest] for digest in digests], dtype=torch.double)

@@ -8,15 +8,18 @@ encoders made, a prompt may have a share of its own, and the noise is that of so
 instead of a learned one.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from apo.points import Points
+from apo.embedding import Embed
+from apo.points import points
+from apo.prompt import Prompt
+from apo.surrogates import Fitted
 
 if TYPE_CHECKING:
     import numpy as np
     from botorch.models import SingleTaskGP
-    from botorch.models.model import Model
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
@@ -39,19 +42,20 @@ class DeepKernel:
                 f"not {self.rate}, {self.epochs} and {self.patience}"
             )
 
-    def fit(self, seen: Points, means: "Floats", variances: "Floats") -> "Model":
-        """The fitted process, as a BoTorch model of standardized scores with known noise."""
+    def fit(self, prompts: Sequence[Prompt], means: "Floats", variances: "Floats", embed: Embed) -> Fitted:
+        """The fitted process, of standardized scores with known noise."""
         import torch
 
         from apo.surrogates._networks import EncodedMatern
         from apo.surrogates._process import own, process, scaled
 
+        seen = points(prompts, embed)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
-            kernel = scaled(EncodedMatern(seen.parts)) + scaled(own(sum(seen.parts)))
-        model = process(seen, means, variances, kernel)
+            kernel = scaled(EncodedMatern(seen.parts)) + scaled(own(tuple(range(sum(seen.parts)))))
+        model = process(seen.values, means, variances, kernel)
         self._train(model)
-        return model
+        return Fitted(model, seen.values, lambda others: points(others, embed).values)
 
     def _train(self, model: "SingleTaskGP") -> None:
         """Fit networks and kernel together."""

@@ -59,7 +59,12 @@ def path(name: str) -> Path:
 
 def read(name: str) -> Matrix:
     """A task's matrix from its file."""
-    return msgspec.json.decode(path(name).read_bytes(), type=Matrix)
+    return read_file(path(name))
+
+
+def read_file(file: Path) -> Matrix:
+    """A matrix from its file."""
+    return msgspec.json.decode(file.read_bytes(), type=Matrix)
 
 
 def write(matrix: Matrix) -> None:

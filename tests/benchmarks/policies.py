@@ -1,0 +1,223 @@
+"""Search policies on a pool whose outcomes are known: which prompt do they choose for so many calls?"""
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from apo import events
+from apo.belief import Belief, belief
+from apo.candidate import Candidate, Evaluation, Usage
+from apo.embedding import Embed
+from apo.history import History
+from apo.prompt import Prompt
+from apo.schedulers import Scheduler
+from apo.seeding import rng
+from apo.selection import corrected
+from apo.statistics import Interval
+from apo.store.memory import MemoryStore
+from apo.surrogates import Surrogate
+from apo.task import Example, Score, Task
+from tests.benchmarks.matrix import Matrix
+from tests.helpers import ignorant, letters, started, toy_spec
+
+Policy = Callable[["Pool"], "Choice"]
+"""Spends a pool's budget and names the prompt that it would use."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a policy would use."""
+
+    name: str
+    corrected: Interval | None = None
+    """Of its dev score, where the policy is a search of ours."""
+
+
+@dataclass
+class Pool:
+    """A matrix with its dev rows in an order of their own, and a budget of calls."""
+
+    matrix: Matrix
+    seed: int
+    budget: int
+    prompts: dict[str, Prompt]
+    """By name; placeholders where the data are not at hand."""
+    met: dict[str, int] = field(default_factory=dict)
+    """How many of the first rows each prompt has met."""
+    others: int = 0
+    """Calls on rows that are no prefix."""
+
+    def __post_init__(self) -> None:
+        """Deal the rows."""
+        self.draws = rng(self.seed, 0, "replay")
+        self.order = list(range(len(self.matrix.dev)))
+        self.draws.shuffle(self.order)
+        self.names = list(self.matrix.outcomes)
+        self.draws.shuffle(self.names)
+
+    @property
+    def left(self) -> int:
+        """Calls that are left."""
+        return self.budget - sum(self.met.values()) - self.others
+
+    def answer(self, name: str, row: int) -> int:
+        """What a prompt scores on a row, by its place in the pool's order."""
+        return int(self.matrix.outcomes[name][self.order[row]])
+
+    def pull(self, name: str, rows: int) -> None:
+        """Let a prompt meet its next rows, as far as there are any, and as far as the budget reaches."""
+        met = self.met.get(name, 0)
+        self.met[name] = met + max(0, min(rows, len(self.order) - met, self.left))
+
+    def mean(self, name: str) -> float:
+        """Mean score on the rows met."""
+        met = self.met.get(name, 0)
+        return sum(self.answer(name, row) for row in range(met)) / met if met else 0.0
+
+    def best(self, names: Iterable[str]) -> str:
+        """The one with the highest mean; ties are broken by chance."""
+        return max(names, key=lambda name: (self.mean(name), self.draws.random()))
+
+
+def random_search(pool: Pool) -> Choice:
+    """Prompts drawn at random meet all rows; the best mean wins."""
+    rows = len(pool.order)
+    tried = pool.names[: max(1, pool.budget // rows)]
+    for name in tried:
+        pool.pull(name, rows)
+    return Choice(pool.best(tried))
+
+
+def triple_sh(pool: Pool) -> Choice:
+    """TRIPLE-SH (Shi et al. 2024, Algorithm 1): halving over the whole pool, an equal share for each phase.
+
+    As published it may overspend a little; here the budget ends it. Its choice need not have met all rows.
+    """
+    alive, phases = list(pool.names), math.ceil(math.log2(len(pool.names)))
+    for _ in range(phases):
+        for name in alive:
+            pool.pull(name, math.ceil(pool.budget / (len(alive) * phases)))
+        alive.sort(key=lambda name: (-pool.mean(name), pool.draws.random()))
+        del alive[math.ceil(len(alive) / 2) :]
+    return Choice(alive[0])
+
+
+def tpe(pool: Pool, batch: int = 35, every: int = 5) -> Choice:
+    """The search of MIPROv2 (Opsahl-Ong et al. 2024): multivariate TPE over two indices by `optuna`.
+
+    Trials score a minibatch of random rows; after every fifth the prompt with the best mean of its trials
+    that did not meet all rows does, and the best of those wins.
+    """
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    study = optuna.create_study(
+        direction="maximize", sampler=optuna.samplers.TPESampler(seed=pool.seed, multivariate=True)
+    )
+    rows, scores, trials = len(pool.order), dict[str, list[float]](), 0
+    while pool.left >= rows + batch:
+        trial = study.ask()
+        instruction = trial.suggest_categorical("instruction", range(len(pool.matrix.instructions)))
+        exemplars = trial.suggest_categorical("exemplars", range(len(pool.matrix.exemplars)))
+        name = f"{instruction}-{exemplars}"
+        drawn = pool.draws.sample(range(rows), batch)
+        score = sum(pool.answer(name, row) for row in drawn) / batch
+        pool.others += batch
+        study.tell(trial, score)
+        scores.setdefault(name, []).append(score)
+        trials += 1
+        if trials % every == 0 or pool.left < rows + batch:
+            new = [name for name in scores if name not in pool.met]
+            if new:
+                pool.pull(max(new, key=lambda name: sum(scores[name]) / len(scores[name])), rows)
+    return Choice(pool.best(pool.met))
+
+
+def cohorts(scheduler: Scheduler, width: int = 16) -> Policy:
+    """A scheduler on cohorts drawn at random, one after the other, until the budget is spent."""
+
+    def policy(pool: Pool) -> Choice:
+        race = Race(pool)
+        while pool.left >= len(pool.order) and len(race.history.candidates) < len(pool.names):
+            race.run(scheduler, width, pool.left)
+        return race.choice()
+
+    return policy
+
+
+def whole(scheduler: Scheduler, surrogate: Surrogate | None = None, embed: Embed = letters) -> Policy:
+    """A scheduler on the whole pool as one cohort; `embed` is what the surrogate reads with."""
+
+    def policy(pool: Pool) -> Choice:
+        race = Race(pool, surrogate, embed)
+        race.run(scheduler, len(pool.names), pool.left)
+        return race.choice()
+
+    return policy
+
+
+@dataclass
+class Race:
+    """Schedulers at work on a pool, through a history as in a run."""
+
+    pool: Pool
+    surrogate: Surrogate | None = None
+    embed: Embed = letters
+
+    def __post_init__(self) -> None:
+        """Begin a run without candidates."""
+        pool = self.pool
+        self.rows = tuple(Example(f"r{place}", f"input {place}", "1") for place in range(len(pool.order)))
+        seed = Prompt("Replay.")
+        task = Task(
+            "replay", "", seed, lambda output, example: Score(0), self.rows[:1], self.rows, self.rows[:1]
+        )
+        self.store = MemoryStore()
+        self.store.append(started(task, toy_spec(seed=pool.seed)))
+        self.history = History(self.store.read())
+
+    @property
+    def belief(self) -> Belief:
+        """What is believed now."""
+        return belief(self.history, self.surrogate, self.embed) if self.surrogate else ignorant
+
+    def tell(self, event: events.Event) -> None:
+        """Write an event and fold it in."""
+        self.history.apply(self.store.append(event))
+
+    def run(self, scheduler: Scheduler, width: int, allowance: int) -> None:
+        """One cohort of prompts that were not tried yet, to its end."""
+        pool, start = self.pool, len(self.history.candidates)
+        names = pool.names[start : start + width]
+        step = len(self.history.steps)
+        self.tell(events.StepStarted(step=step, side="exemplars", component="pool", width=width))
+        candidates = [Candidate(f"c{start + n}", pool.prompts[name]) for n, name in enumerate(names)]
+        self.tell(events.CandidatesProposed(step=step, candidates=tuple(candidates)))
+        cohort, spent = [c.id for c in candidates], 0
+        while True:
+            plan = scheduler.plan(cohort, self.history, allowance - spent, self.belief)
+            for candidate, reason in plan.pruned:
+                self.tell(events.CandidatePruned(candidate=candidate, reason=reason))
+            if plan.promoted:
+                self.tell(events.CandidatesPromoted(rows=dict(plan.promoted)))
+            if not plan.assignments:
+                break
+            spent += len(plan.assignments)
+            self.tell(
+                events.EvaluationsFinished(evaluations=tuple(self._asked(*p) for p in plan.assignments))
+            )
+        self.tell(events.StepFinished(step=step, gain=0.0, calls=spent))
+
+    def _asked(self, candidate: str, row: str) -> Evaluation:
+        name, place = self.pool.names[int(candidate[1:])], int(row[1:])
+        self.pool.met[name] = self.pool.met.get(name, 0) + 1
+        return Evaluation(candidate, row, "", Score(float(self.pool.answer(name, place))), Usage())
+
+    def choice(self) -> Choice:
+        """The best complete prompt, or without any the one that leads."""
+        history = self.history
+        leading = history.leading()
+        if leading is None:
+            return Choice(self.pool.names[0])
+        scores = {c: history.scores(c) for c in history.candidates}
+        return Choice(self.pool.names[int(leading.id[1:])], corrected(scores, leading.id))

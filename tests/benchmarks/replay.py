@@ -1,0 +1,194 @@
+"""Search policies compared on pools of prompts that were measured once, many seeds each.
+
+A seed deals the dev rows and the prompts in another order. Normalized test error is how far the chosen
+prompt's test score is below the pool's best, as a share of the distance from best to worst (as in HbBoPs).
+
+    python -m tests.benchmarks.replay [DATA_DIR]
+
+With a folder of public data the policies that read prompts take part too.
+"""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean, stdev
+
+from apo import plugins
+from apo.embedding import SentenceEmbedder
+from apo.prompt import Prompt
+from tests.benchmarks import policies
+from tests.benchmarks.matrix import FOLDER, Matrix, load, read_file
+from tests.benchmarks.policies import Policy, Pool
+from tests.helpers import letters
+
+SEEDS = 30
+FULL = 25
+"""Full evaluations of the whole budget."""
+SHARES = (0.25, 0.5, 1.0)
+MOST = 0.2
+"""Of the full evaluation of a pool, what racing and hyperband may spend."""
+OUTPUT = Path("results/benchmarks/replay.md")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a policy came to with one seed."""
+
+    error: float
+    """Normalized test error, in [0, 1]."""
+    dev: float
+    """How far the chosen prompt's dev score is below the pool's best."""
+    test: float
+    """How far its test score is below that of the prompt that is best on dev; may be negative."""
+    calls: float
+    """Share of the pool's full evaluation."""
+    held: bool | None
+    """Whether the interval of the corrected dev score held the test score."""
+
+
+def play(matrix: Matrix, prompts: dict[str, Prompt], policy: Policy, budget: int, seed: int) -> Outcome:
+    """One policy on one pool with one seed."""
+    pool = Pool(matrix, seed, budget, prompts)
+    choice = policy(pool)
+    rows = len(matrix.dev)
+    dev = {name: digits[:rows].count("1") / rows for name, digits in matrix.outcomes.items()}
+    test = {name: digits[rows:].count("1") / len(matrix.test) for name, digits in matrix.outcomes.items()}
+    best = max(dev, key=lambda name: (dev[name], test[name]))
+    spread = max(test.values()) - min(test.values())
+    interval = choice.corrected
+    held = None if interval is None else interval.low <= test[choice.name] <= interval.high
+    return Outcome(
+        error=(max(test.values()) - test[choice.name]) / spread,
+        dev=dev[best] - dev[choice.name],
+        test=test[best] - test[choice.name],
+        calls=(budget - pool.left) / (rows * len(dev)),
+        held=held,
+    )
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A policy under its name in the table."""
+
+    name: str
+    policy: Policy
+    budgets: tuple[float, ...] = SHARES
+    """Shares of FULL full evaluations."""
+
+
+def scheduler(name: str) -> Policy:
+    """A scheduler of ours, believing nothing, on the whole pool."""
+    return policies.whole(plugins.build("schedulers", name))
+
+
+def entries(reading: bool) -> list[Entry]:
+    """Who is compared; `reading` says whether the texts of the prompts are at hand."""
+    halving, thompson = (plugins.build("schedulers", n) for n in ("successive_halving", "thompson"))
+    found = [
+        Entry("random search", policies.random_search),
+        Entry("TPE over indices, as MIPROv2", policies.tpe),
+        Entry("TRIPLE-SH", policies.triple_sh),
+        Entry("successive_halving, cohorts of 16", policies.cohorts(halving)),
+        *(Entry(n, scheduler(n), (*SHARES, MOST)) for n in ("successive_halving", "hyperband", "racing")),
+    ]
+    for name in ("average", "gaussian_process") if reading else ("average",):
+        surrogate = plugins.build("surrogates", name)
+        policy = policies.whole(thompson, surrogate, SentenceEmbedder() if reading else letters)
+        found.append(Entry(f"thompson, {name}", policy, (*SHARES, MOST)))
+    return found
+
+
+def budget(share: float, matrix: Matrix) -> int:
+    """Calls: a share of FULL full evaluations, or MOST of the pool's."""
+    rows = len(matrix.dev)
+    return int(MOST * rows * len(matrix.outcomes)) if share == MOST else int(share * FULL * rows)
+
+
+def measure(entry: Entry, pools: Sequence[tuple[Matrix, dict[str, Prompt]]], share: float) -> list[Outcome]:
+    """One policy on all pools with all seeds."""
+    return [
+        play(matrix, prompts, entry.policy, budget(share, matrix), seed)
+        for matrix, prompts in pools
+        for seed in range(SEEDS)
+    ]
+
+
+def pools(data: Path | None) -> list[tuple[Matrix, dict[str, Prompt]]]:
+    """The complete matrices with their prompts; without data these are only told apart."""
+    found = []
+    for file in sorted(FOLDER.glob("*.json")):
+        matrix = read_file(file)
+        if len(matrix.outcomes) < len(matrix.names):
+            continue
+        if data is None:
+            prompts = {name: Prompt(name) for name in matrix.names}
+        else:
+            task = load(matrix.task, data)
+            prompts = {name: matrix.prompt(name, task) for name in matrix.names}
+        found.append((matrix, prompts))
+    return found
+
+
+def cell(outcomes: Sequence[Outcome]) -> str:
+    """Mean normalized error with its standard error."""
+    errors = [outcome.error for outcome in outcomes]
+    return f"{fmean(errors):.3f} ± {stdev(errors) / len(errors) ** 0.5:.3f}"
+
+
+def row(entry: Entry, measured: dict[float, list[Outcome]]) -> str:
+    """A policy's line of the table."""
+    cells = [cell(measured[share]) if share in measured else "" for share in SHARES]
+    fifth = measured.get(MOST, [])
+    if fifth:
+        dev, test = (100 * fmean(getattr(o, what) for o in fifth) for what in ("dev", "test"))
+        cells += [f"{dev:.1f}", f"{test:+.1f}", f"{100 * fmean(o.calls for o in fifth):.0f} %"]
+    else:
+        cells += ["", "", ""]
+    held = [o.held for outcomes in measured.values() for o in outcomes if o.held is not None]
+    return " | ".join(["", entry.name, *cells, f"{100 * fmean(held):.0f} %" if held else "", ""]).strip()
+
+
+def page(pools: Sequence[tuple[Matrix, dict[str, Prompt]]], lines: Sequence[str]) -> str:
+    """The page."""
+    title, _, about = (__doc__ or "").partition("\n\n")
+    tasks = ", ".join(matrix.task for matrix, _ in pools)
+    shares = " | ".join(f"{share:.0%} of {FULL} full evaluations" for share in SHARES)
+    head = (
+        f"| policy | {shares} | dev below best | test below that of best-on-dev | calls | corrected holds |"
+    )
+    return "\n".join(
+        [
+            "# Replay",
+            "",
+            title,
+            "",
+            about.split("    python")[0].strip(),
+            "",
+            f"Pools of {len(pools[0][0].names)} prompts on {tasks}; {SEEDS} seeds each. The columns after "
+            f"the three budgets are for at most {MOST:.0%} of the pool's full evaluation, in points and as a "
+            "share of it; the last is how often the interval of the corrected dev score held the test score, "
+            "over all budgets.",
+            "",
+            head,
+            "| --- |" + " ---: |" * (len(SHARES) + 4),
+            *lines,
+            "",
+        ]
+    )
+
+
+def main() -> None:
+    """Compare all policies, print, and write the table."""
+    data = Path(sys.argv[1]) if len(sys.argv) > 1 else None
+    known = pools(data)
+    lines = []
+    for entry in entries(data is not None):
+        line = row(entry, {share: measure(entry, known, share) for share in entry.budgets})
+        print(line, flush=True)
+        lines.append(line)
+    OUTPUT.write_text(page(known, lines), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
