@@ -64,7 +64,7 @@ def worked(*more: Event) -> tuple[Record, ...]:
         met("c2", 2, rows=10),
         met("c3", 14, rows=10),
         events.CandidatePruned(candidate="c2", reason="not among the best 1 on 10 rows"),
-        events.CandidatePromoted(candidate="c3", rows=20),
+        events.CandidatesPromoted(rows={"c3": 20}),
         met("c3", 14, first=10),
         events.StepFinished(step=2, gain=0.2, calls=33),
         events.StepStarted(step=3, side="exemplars", component="mutation"),

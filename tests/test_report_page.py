@@ -139,7 +139,11 @@ def test_page_is_whole(run: str) -> None:
     assert [f"#{section['id']}" for section in found.all("section")] == [
         link["href"] for link in found.all("a")
     ]
-    assert "No surrogate was used." in found.text or run in ("worked", "sealed", "hostile")
+    assert "No surrogate judged candidates before they were evaluated." in found.text or run in (
+        "worked",
+        "sealed",
+        "hostile",
+    )
 
 
 @pytest.mark.parametrize("run", RUNS)

@@ -210,6 +210,7 @@ def _asked(history: History) -> Section:
         ("proposers", ", ".join(spec.proposers) or "none"),
         ("selectors", ", ".join(spec.selectors) or "none"),
         ("scheduler", spec.scheduler),
+        ("surrogate", spec.surrogate),
         ("budget", ", ".join(f"{v} {k}" for k, v in asdict(history.budget).items() if v)),
         ("seed", str(spec.seed)),
     )

@@ -165,7 +165,7 @@ def surrogate(history: History) -> Section:
     """Predicted against measured."""
     title = "The surrogate: predicted against measured"
     if not history.predictions:
-        return Section(title, (Paragraph("No surrogate was used."),))
+        return Section(title, (Paragraph("No surrogate judged candidates before they were evaluated."),))
     found = calibration(history)
     if not found.pairs:
         waiting = f"{len(history.predictions)} candidates were judged, and none of them has a score yet."
