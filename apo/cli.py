@@ -16,6 +16,7 @@ from apo.cli_batch import batch
 from apo.cli_cache import app as cache
 from apo.cli_eval import evaluate
 from apo.cli_options import RESULTS, AsJson, Results, RunName
+from apo.cli_report import report
 from apo.cli_run import run
 from apo.cli_steer import resume, send
 from apo.cli_watch import on_terminal, tui, watch
@@ -34,6 +35,7 @@ app.command()(resume)
 app.command()(send)
 app.command("eval")(evaluate)
 app.command()(batch)
+app.command()(report)
 app.command()(watch)
 app.command()(tui)
 app.add_typer(cache, name="cache")
@@ -132,10 +134,9 @@ def _run_row(folder: Any) -> dict[str, Any]:
             "test": str(error),
         }
     best, tested = history.best(), history.tested
-    stopped = history.finished is None and not folder.is_live()
     return {
         "run": folder.name,
-        "state": "stopped" if stopped else history.state,
+        "state": "stopped" if folder.is_stopped(history) else history.state,
         "calls": history.total.calls,
         "dev": f"{history.mean(best.id):.3f}" if best else "",
         "test": f"{tested.score.mean:.3f} (seed {tested.seed.mean:.3f})" if tested else "",
@@ -158,13 +159,14 @@ def show(
     from apo.export import chosen
     from apo.leaderboard import rank
     from apo.prompt import PLACEHOLDER, render
-    from apo.report import markdown as report
+    from apo.reporting.account import tell
+    from apo.reporting.markdown import markdown as as_markdown
     from apo.store.runs import find
 
     folder = find(results, run)
     history = folder.history()
     if markdown:
-        print(report(history, folder.name), end="")
+        print(as_markdown(tell(folder.records(), folder.name, stopped=folder.is_stopped(history))), end="")
     elif candidate is not None:
         prompt = chosen(history, candidate).prompt
         if as_json:

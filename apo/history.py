@@ -136,8 +136,7 @@ class History:
         for candidate in proposed.candidates:
             self.candidates[candidate.id] = candidate
             self._dev[candidate.id] = {}
-        self.steps[-1].proposed = tuple(c.id for c in proposed.candidates)
-        self.steps[-1].calls += proposed.spend.calls
+        self.steps[-1].take(proposed)
         if self.steps[-1].component == HUMAN:
             self.orders.added.clear()
         self.predictions.update(proposed.predictions)

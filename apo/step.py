@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from apo.candidate import Side
+from apo.events import CandidatesProposed
 
 
 @dataclass(slots=True)
@@ -18,6 +19,12 @@ class Step:
     """Candidates of earlier steps that it evaluates further."""
     proposed: tuple[str, ...] | None = None
     """Ids of its own candidates; None until they are proposed."""
+    discarded: int = 0
+    """Proposals that did not become candidates."""
+    writing: int = 0
+    """Completions that proposing took."""
+    screened: bool = False
+    """Whether a surrogate chose its candidates among more proposals."""
     finished: bool = False
     gain: float = 0.0
     calls: int = 0
@@ -27,3 +34,10 @@ class Step:
     def cohort(self) -> tuple[str, ...]:
         """The candidates that it evaluates."""
         return (*self.returned, *(self.proposed or ()))
+
+    def take(self, made: CandidatesProposed) -> None:
+        """Its candidates were proposed."""
+        self.proposed = tuple(c.id for c in made.candidates)
+        self.discarded, self.screened = len(made.discarded), made.screened
+        self.writing = made.spend.calls
+        self.calls += self.writing

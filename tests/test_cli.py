@@ -13,8 +13,8 @@ import pytest
 from tests.components.helpers import FakeServer, fake_server
 
 APO = str(Path(sys.executable).with_name("apo"))
-COMMANDS = ("run", "list", "show", "export", "serve", "tasks", "cache")
-HEAVY = ("torch", "openai", "datasets", "numpy", "textual", "vllm", "transformers")
+COMMANDS = ("run", "list", "show", "export", "report", "serve", "tasks", "cache")
+HEAVY = ("torch", "openai", "datasets", "numpy", "textual", "vllm", "transformers", "matplotlib")
 NOBODY = "http://127.0.0.1:9/v1"
 GOOD = "text,label\n" + "".join(f"text number {n},{'ab'[n % 2]}\n" for n in range(40))
 FILES: dict[str, str | bytes] = {

@@ -1,4 +1,4 @@
-"""Reports, tables and progress: what people see, with text that must not steer what shows it."""
+"""Reports in Markdown, tables and progress: what people see, with text that must not steer what shows it."""
 
 import io
 import re
@@ -11,8 +11,10 @@ from apo.candidate import Candidate
 from apo.history import History
 from apo.progress import Bar, Lines, reporter
 from apo.prompt import Exemplar, Prompt
-from apo.report import markdown
-from tests.helpers import evaluation, history_of, run_engine, skilled, started, toy_spec, toy_task
+from apo.reporting.account import tell
+from apo.reporting.markdown import markdown
+from tests.helpers import evaluation, run_engine, skilled, started, toy_spec, toy_task
+from tests.reported import recorded, sealed
 
 TASK = toy_task()
 HOSTILE = "\x1b[31mred [/foo] list[int] | pipe\n``` fence \u202e bidi \x00 wide 漢字"
@@ -25,10 +27,10 @@ def finished() -> History:
     return history
 
 
-def hostile() -> History:
+def hostile() -> tuple[events.Record, ...]:
     """A run whose one candidate is full of text that is not meant for a terminal."""
     prompt = Prompt(HOSTILE, (Exemplar(HOSTILE, HOSTILE),))
-    return history_of(
+    return recorded(
         started(TASK, toy_spec()),
         events.StepStarted(step=0, side=None, component=HOSTILE),
         events.CandidatesProposed(step=0, candidates=(Candidate("c0", prompt, origin=HOSTILE),)),
@@ -43,32 +45,34 @@ def shown(history: History) -> str:
     return out.getvalue()
 
 
-def test_report_says_what_came_of_it(finished: History) -> None:
-    """Verdict, headroom, both scores, every step, the spend of each role and the prompt are in it."""
-    text = markdown(finished, "the-run")
-    steps = re.findall(r"^\| (\d+) \| ", text, re.MULTILINE)
+def test_report_says_what_came_of_it() -> None:
+    """Verdict, figures, every step, the spend of each role and the prompt are in it."""
+    text = markdown(tell(sealed(), "the-run"))
+    steps = re.findall(r"^\| (\d+) \| ", text.partition("## Steps")[2].partition("## ")[0], re.MULTILINE)
 
-    assert "# toy on toy-model" in text
-    assert "sealed test" in text
-    assert [str(step.number) for step in finished.steps] == steps
+    assert text.startswith("# toy on toy-model\n\nRun the-run, begun 2023-11-14 22:13 UTC, finished.")
+    assert "Better than the seed prompt on the sealed test: +30.0 points" in text
+    assert "- best prompt (c3), sealed test: **60.0 %** (40.0 to 80.0, n=20)" in text
+    assert ["0", "1", "2", "3"] == steps
     assert all(f"| {role} |" in text for role in ("task", "proposal", "test", "all"))
-    assert TASK.seed.instruction in text
+    assert "| opro | instruction | 2 | 2 | 1 | 1 | +20.0 | 1 of 1 | 33 | 3 | 188.0 |" in text
+    assert "[system] Say the colour.\n[user] " in text
 
 
 def test_report_of_hostile_text_stays_one_document() -> None:
     """A fence inside the prompt does not close the report's, and a table keeps its columns."""
-    text = markdown(hostile(), "the-run")
+    text = markdown(tell(hostile(), "the-run"))
     rows = [line for line in text.splitlines() if line.startswith("| 0 |")]
 
     assert "````text" in text
     assert "\x1b" not in text
     assert "\x00" not in text
-    assert [6] == [len(re.findall(r"(?<!\\)\|", row)) - 1 for row in rows]
+    assert [7] == [len(re.findall(r"(?<!\\)\|", row)) - 1 for row in rows]
 
 
 def test_report_before_the_first_score() -> None:
     """A run that has just begun has a report too."""
-    text = markdown(history_of(started(TASK, toy_spec())), "the-run")
+    text = markdown(tell(recorded(started(TASK, toy_spec())), "the-run"))
 
     assert "not scored yet" in text
     assert TASK.seed.instruction in text
@@ -85,7 +89,7 @@ def test_board_fits_eighty_columns(finished: History, monkeypatch: pytest.Monkey
 
 def test_board_of_hostile_text_is_plain() -> None:
     """Control characters never reach the terminal, and markup is shown as text."""
-    text = shown(hostile())
+    text = shown(History(hostile()))
 
     assert not set("\x1b\x00\u202e") & set(text)
     assert "[/foo]" in text

@@ -40,13 +40,14 @@ class Plot(PlotextPlot, can_focus=True):
         if dots:
             plt.scatter(*map(list, zip(*dots, strict=True)), marker="•", color=self._rgb("secondary"))
         if trace.best:
-            steps = [*trace.best, (calls, trace.best[-1][1])]
+            leads = [(lead.calls, lead.mean) for lead in trace.best]
+            steps = [*leads, (calls, leads[-1][1])]
             xs, ys = [steps[0][0]], [steps[0][1]]
             for x, y in steps[1:]:
                 xs += [x, x]
                 ys += [ys[-1], y]
             plt.plot(xs, ys, marker="braille", color=self._rgb("success"))
-        means = [y for _, y in (*dots, *trace.best)]
+        means = [*(y for _, y in dots), *(lead.mean for lead in trace.best)]
         if means:
             plt.ylim(max(0.0, min(means) - 0.05), min(1.0, max(means) + 0.05))
         plt.xlim(0, max(limit or calls, calls, 1))

@@ -11,8 +11,8 @@ from apo.errors import ApoError
 from apo.events import Record
 from apo.history import History
 from apo.leaderboard import Board
+from apo.trace import Trace
 from tui.format import clock
-from tui.trace import Trace
 
 State = Literal["starting", "running", "paused", "waiting", "stopped", "finished", "gone"]
 LINES = 500

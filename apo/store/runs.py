@@ -6,7 +6,7 @@ import os
 import re
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from apo.errors import ConfigError, unknown
+from apo.events import Record
 from apo.files import write_private
 from apo.history import History
 from apo.spec import RunSpec
@@ -96,9 +97,17 @@ class RunFolder:
 
     def history(self) -> History:
         """The state of the run, folded from its journal; empty where it has not begun."""
+        return History(self.records())
+
+    def records(self) -> Iterable[Record]:
+        """The events of the run so far; none where it has not begun."""
         if not self.journal.exists() and (self.path / SPEC).is_file():
-            return History()
-        return History(read_records(self.journal))
+            return ()
+        return read_records(self.journal)
+
+    def is_stopped(self, history: History) -> bool:
+        """Whether the run has not ended and no process goes on with it."""
+        return history.finished is None and not self.is_live()
 
     def is_live(self) -> bool:
         """Whether a process holds the run's lock."""

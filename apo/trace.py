@@ -1,9 +1,19 @@
-"""What the plot shows: where each candidate stood when it was last evaluated, and the best so far."""
+"""The best score against calls: where candidates stood when they were last evaluated, and the best so far."""
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from apo import events
 from apo.history import History
+
+
+class Lead(NamedTuple):
+    """From so many calls of all roles on, this candidate was the best with every dev row met."""
+
+    calls: int
+    mean: float
+    """Its dev mean, in [0, 1]."""
+    candidate: str
 
 
 @dataclass
@@ -12,8 +22,8 @@ class Trace:
 
     seen: dict[str, int] = field(default_factory=dict)
     """Candidate id to the calls of the run when it was evaluated last."""
-    best: list[tuple[int, float]] = field(default_factory=list)
-    """Calls, and the best fully evaluated dev mean from then on; only where it changed."""
+    best: list[Lead] = field(default_factory=list)
+    """Only where the mean changed."""
 
     def take(self, history: History, event: events.Event) -> None:
         """One more event, which `history` has taken in."""
@@ -25,7 +35,7 @@ class Trace:
                 best = history.best()
                 if best is not None:
                     mean = history.mean(best.id)
-                    if not self.best or self.best[-1][1] != mean:
-                        self.best.append((history.total.calls, mean))
+                    if not self.best or self.best[-1].mean != mean:
+                        self.best.append(Lead(history.total.calls, mean, best.id))
             case _:
                 pass

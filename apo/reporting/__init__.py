@@ -1,0 +1,1 @@
+"""A run told as a document, and the document as Markdown and as a page with plots."""
