@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from random import Random
 
 from apo.candidate import Candidate
-from apo.exemplars._draw import draw, fitting
+from apo.exemplars._draw import draw, fitting, row
 from apo.prompt import Exemplar
 from apo.view import SearchView
 
@@ -49,8 +49,8 @@ class Mutation:
 
 def _move(child: list[Exemplar], pool: Sequence[Exemplar], most: int, rng: Random) -> None:
     """Change `child` in place by one move that is possible."""
-    shown = {e.source or e.input for e in child}
-    fresh = [e for e in pool if (e.source or e.input) not in shown]
+    shown = {row(e) for e in child}
+    fresh = [e for e in pool if row(e) not in shown]
     moves = ["exchange"] if len(child) > 1 else []
     moves += ["remove"] if len(child) > 1 else []
     moves += ["replace", "replace"] if fresh else []
