@@ -155,7 +155,6 @@ def show(
     from apo import tables
     from apo.export import chosen
     from apo.leaderboard import rank
-    from apo.prompt import PLACEHOLDER, render
     from apo.report import markdown as report
     from apo.store.runs import find
 
@@ -168,7 +167,7 @@ def show(
         if as_json:
             print(json.dumps(asdict(prompt), indent=2, ensure_ascii=False))
         else:
-            tables.prompt(render(prompt, PLACEHOLDER))
+            tables.prompt(prompt)
     elif as_json:
         print(json.dumps([asdict(row) for row in rank(history)], indent=2, ensure_ascii=False))
     else:

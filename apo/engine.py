@@ -12,7 +12,6 @@ from apo.alternation import next_move
 from apo.backends import Backend
 from apo.budget import calls_left, used
 from apo.candidate import Candidate
-from apo.embedding import Embed, SentenceEmbedder
 from apo.errors import ApoError, RunError
 from apo.evaluation import Evaluator, Pair
 from apo.failures import first_failure, unfit_rows
@@ -49,7 +48,6 @@ class Engine:
     scheduler: Scheduler
     evaluator: Evaluator
     proposal_backend: Backend
-    embed: Embed = field(default_factory=SentenceEmbedder)
     observer: Observer = lambda _history, _record: None
     source: Source = field(default_factory=Nobody)
     """Where commands come from."""
@@ -150,7 +148,7 @@ class Engine:
             train=self.task.train,
             dev=self.task.dev,
             history=self.history,
-            embed=self.embed,
+            embed=self.evaluator.embed,
             model=model,
             max_exemplars=self.history.spec.max_exemplars,
             max_tokens=self.task.decoding.max_tokens,
@@ -233,6 +231,7 @@ class Engine:
     def _ask(self, pairs: Sequence[Pair], sealed: bool = False) -> None:
         """Evaluate pairs, each chunk into the journal as it comes; a pause ends in here, a stop outside."""
         done_of = self.history.test_evaluations if sealed else self.history.evaluations
+        self.evaluator.prepare(pairs)
         while True:
             self.steering.wait()
             left = [p for p in pairs if p[1].id not in done_of(p[0].id) and self._wanted(p, sealed)]

@@ -68,7 +68,7 @@ def _board(rows: Sequence[Row]) -> str:
             words.points(row.difference) if row.difference.n else "",
             row.status,
             row.candidate.origin,
-            str(len(row.candidate.prompt.exemplars)),
+            words.exemplars(row.candidate.prompt),
             row.candidate.prompt.layout.form,
             f"{row.tokens:.0f}",
             str(row.unreadable),
@@ -117,13 +117,15 @@ def _spent(history: History) -> str:
 
 def _prompt(history: History) -> str:
     leading = history.leading()
-    rendered = render(leading.prompt if leading else history.task.seed, PLACEHOLDER)
+    prompt = leading.prompt if leading else history.task.seed
+    rendered = render(prompt, PLACEHOLDER)
     if isinstance(rendered, str):
         text = rendered
     else:
         text = "\n".join(f"[{message.role}] {message.content}" for message in rendered)
     fence = "`" * max(3, 1 + max((len(run) for run in _ticks(text)), default=0))
-    return f"{fence}text\n{words.printable(text)}\n{fence}"
+    note = words.nearest(prompt)
+    return f"{note}\n\n{fence}text\n{words.printable(text)}\n{fence}".lstrip()
 
 
 def _ticks(text: str) -> list[str]:

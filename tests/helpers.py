@@ -120,9 +120,8 @@ def run_engine(
         history=history,
         store=store,
         scheduler=plugins.build("schedulers", spec.scheduler),
-        evaluator=Evaluator(backend, task.scorer, task.decoding, chunk_rows=8, clock=lambda: 0.0),
+        evaluator=Evaluator(backend, task.scorer, task.decoding, 8, clock=lambda: 0.0, embed=letters),
         proposal_backend=backend,
-        embed=letters,
     )
     engine.run()
     return history, store, backend

@@ -93,9 +93,10 @@ class Steered:
             history=history,
             store=self.store,
             scheduler=plugins.build("schedulers", self.spec.scheduler),
-            evaluator=Evaluator(asked, self.task.scorer, self.task.decoding, 8, clock=lambda: 0.0),
+            evaluator=Evaluator(
+                asked, self.task.scorer, self.task.decoding, 8, clock=lambda: 0.0, embed=letters
+            ),
             proposal_backend=asked,
-            embed=letters,
             source=Scheduled(history, self.script),
         )
         engine.steering.sleep = Limited()

@@ -3,11 +3,10 @@
 from random import Random
 from typing import TYPE_CHECKING
 
+from apo.embedding import DECIMALS
+
 if TYPE_CHECKING:
     from apo.embedding import Floats
-
-DECIMALS = 6
-"""Coordinates are compared to so many: an encoder's last digits follow from what it embeds at once."""
 
 
 def clusters(points: "Floats", count: int, rng: Random) -> list[list[int]]:

@@ -56,6 +56,6 @@ def fitting(view: SearchView, parent: Candidate, exemplars: tuple[Exemplar, ...]
     """The exemplars, cut from the end until the prompt fits the context."""
 
     def too_long(first: int) -> bool:
-        return not view.fits(replace(parent.prompt, exemplars=exemplars[:first]))
+        return not view.fits(replace(parent.prompt, exemplars=exemplars[:first], nearest=None))
 
     return exemplars[: bisect_left(range(1, len(exemplars) + 1), True, key=too_long)]

@@ -23,7 +23,7 @@ from apo.candidate import Candidate
 from apo.exemplars._clusters import clusters
 from apo.exemplars._draw import draw, fitting, row, sizes
 from apo.history import History
-from apo.prompt import Exemplar
+from apo.prompt import Exemplar, Prompt
 from apo.view import SearchView
 
 PRIOR_ROWS = 10
@@ -77,7 +77,7 @@ class AcceptReject:
         self, view: SearchView, parent: Candidate, pool: Sequence[Exemplar], known: set[str], rng: Random
     ) -> list[Exemplar]:
         """Exemplars of rows without a value that were not yet tried around the parent, answers in turn."""
-        prompts = [c.prompt for c in view.history.candidates.values() if len(c.prompt.exemplars) == 1]
+        prompts = [c.prompt for c in view.history.candidates.values() if _single(c.prompt)]
         here = (parent.prompt.instruction, parent.prompt.layout)
         tried = {row(p.exemplars[0]) for p in prompts if (p.instruction, p.layout) == here}
         return [e for e in draw(pool, len(pool), rng, balanced=True) if row(e) not in known | tried]
@@ -107,6 +107,10 @@ def _accepted(
     return tuple(sorted(by_rank[-size:], key=worth.__getitem__))
 
 
+def _single(prompt: Prompt) -> bool:
+    return len(prompt.exemplars) == 1 and prompt.nearest is None
+
+
 def _values(history: History) -> dict[Exemplar, Value]:
     """What single exemplars are worth, as far as the history tells.
 
@@ -116,7 +120,7 @@ def _values(history: History) -> dict[Exemplar, Value]:
     settings = defaultdict(list)
     for candidate in history.candidates.values():
         prompt = candidate.prompt
-        if len(prompt.exemplars) == 1 and (found := _one_shot(history, candidate)):
+        if _single(prompt) and (found := _one_shot(history, candidate)):
             settings[prompt.instruction, prompt.layout].append((prompt.exemplars[0], *found))
     total: dict[Exemplar, float] = defaultdict(float)
     rows: dict[Exemplar, int] = defaultdict(int)

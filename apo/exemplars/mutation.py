@@ -2,7 +2,7 @@
 
 The paper gives no details. Here a child differs from its parent by one to `strength` moves, each
 replacing, adding or removing one exemplar or exchanging two; whether it is better is the
-scheduler's to say. A parent without exemplars has children with freshly drawn ones.
+scheduler's to say. A parent without exemplars, or with a pool, has children with freshly drawn ones.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from apo.prompt import Exemplar
 from apo.view import SearchView
 
 FRESH = 8
-"""Exemplars of a child whose parent has none."""
+"""Exemplars of a child whose parent has no list."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Mutation:
         self, view: SearchView, parent: Candidate, pool: Sequence[Exemplar], rng: Random
     ) -> tuple[Exemplar, ...]:
         child = list(parent.prompt.exemplars)
-        if not child:
+        if not child or parent.prompt.nearest is not None:
             return draw(pool, min(FRESH, view.max_exemplars), rng, balanced=True)
         for _ in range(rng.randint(1, self.strength)):
             _move(child, pool, view.max_exemplars, rng)
