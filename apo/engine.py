@@ -205,7 +205,8 @@ class Engine:
         while True:
             self._forecast_once()
             self._drop_unfit(step.cohort)
-            self.steering.listen()
+            # Not even a promotion is journaled while paused, whether or not this process saw the pause begin.
+            self.steering.wait()
             plan = self._plan(scheduler, step.cohort, self._allowance(step))
             for candidate, reason in plan.pruned:
                 self.emit(events.CandidatePruned(candidate=candidate, reason=reason))

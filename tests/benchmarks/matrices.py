@@ -61,13 +61,19 @@ INSTRUCTIONS = {
 
 
 def lists(task: Task, rng: Random) -> list[tuple[str, ...]]:
-    """Exemplar lists as ids of train rows: each draw is followed by its other orders."""
+    """Exemplar lists as ids of train rows: each draw is followed by its other orders.
+
+    One exemplar has no other order; another one stands in its place.
+    """
     found = []
     for size, _ in product(SIZES, range(DRAWS)):
         ids = [row.id for row in rng.sample(task.train, size)]
         found.append(tuple(ids))
         for _ in range(ORDERS - 1):
             found.append(tuple(rng.sample(ids, size)))
+    for place, ids in enumerate(found):
+        while found.index(found[place]) < place:
+            found[place] = tuple(row.id for row in rng.sample(task.train, len(ids)))
     return found
 
 

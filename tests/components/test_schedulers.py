@@ -16,7 +16,7 @@ from apo.store.memory import MemoryStore
 from tests.components.helpers import state
 from tests.helpers import evaluation, proposed, started, toy_spec, toy_task
 
-NAMES = plugins.names("schedulers")
+NAMES = [*plugins.names("schedulers"), "triple:kind=sh"]
 Value = Callable[[str, str], float | None]
 """The score of a candidate on a row; None where the request fails."""
 
