@@ -72,14 +72,16 @@ def _options(
 
 @app.command("list")
 def list_(
-    what: Annotated[str, typer.Argument(help="runs, proposers, selectors, schedulers or scorers")] = "runs",
+    what: Annotated[
+        str, typer.Argument(help="runs, proposers, selectors, schedulers, surrogates or scorers")
+    ] = "runs",
     results: Results = RESULTS,
     as_json: AsJson = False,
 ) -> None:
     """List runs, or the components that a run can be made of."""
     from apo import plugins, tables
 
-    folders = {"proposers": "proposers", "selectors": "exemplars", "schedulers": "schedulers"}
+    folders = {"selectors": "exemplars"} | {k: k for k in ("proposers", "schedulers", "surrogates")}
     if what == "runs":
         _list_runs(results, as_json)
         return

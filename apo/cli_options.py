@@ -47,6 +47,7 @@ Selectors = Annotated[
     list[str] | None,
     typer.Option("--selector", help="Who selects exemplars, name:option=value; or `none`."),
 ]
+SurrogateName = Annotated[str, typer.Option("--surrogate", help="What predicts untried prompts.")]
 SchedulerName = Annotated[str, typer.Option("--scheduler", help="Who is evaluated how far.")]
 Layouts = Annotated[bool, typer.Option(help="Whether the layout is searched too.")]
 MaxExemplars = Annotated[int, typer.Option(min=0, max=99, help="Most exemplars in a prompt.")]

@@ -50,6 +50,7 @@ class RunOptions:
     proposer: tuple[str, ...] | None = None
     selector: tuple[str, ...] | None = None
     scheduler: str = "successive_halving"
+    surrogate: str = "gaussian_process"
     layouts: bool = True
     max_exemplars: int = 16
     calls: int | None = None
@@ -80,6 +81,7 @@ class RunOptions:
             proposers=_components(self.proposer, PROPOSERS),
             selectors=_components(self.selector, SELECTORS) if self.max_exemplars else (),
             scheduler=self.scheduler,
+            surrogate=self.surrogate,
             layouts=self.layouts,
             max_exemplars=self.max_exemplars,
             budget=self._budget(),

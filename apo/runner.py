@@ -74,6 +74,7 @@ def check(spec: RunSpec, task: Task) -> None:
     for name in spec.proposers:
         plugins.build("proposers", name)
     plugins.build("schedulers", spec.scheduler)
+    plugins.build("surrogates", spec.surrogate)
     for model in filter(None, (spec.model, spec.proposal_model)):
         check_model(model)
     least = least_calls(task)
@@ -185,6 +186,7 @@ def _engine(
         history=history,
         store=store,
         scheduler=plugins.build("schedulers", spec.scheduler),
+        surrogate=plugins.build("surrogates", spec.surrogate),
         evaluator=Evaluator(backend(models.task), task.scorer, task.decoding),
         proposal_backend=backend(models.proposal),
         observer=observer,

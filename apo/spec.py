@@ -83,6 +83,7 @@ class RunSpec:
     proposers: tuple[str, ...] = PROPOSERS
     selectors: tuple[str, ...] = SELECTORS
     scheduler: str = "successive_halving"
+    surrogate: str = "gaussian_process"
     layouts: bool = True
     """Whether the layout is searched too."""
     max_exemplars: int = 16

@@ -15,6 +15,7 @@ from apo.candidate import Candidate, prompt_length
 from apo.errors import RunError
 from apo.evaluation import Evaluator
 from apo.nearest import resolve
+from apo.points import points
 from apo.prompt import Exemplar, Prompt, render
 from apo.task import Decoding, Example, with_sources
 from tests.components.helpers import view_at
@@ -107,6 +108,14 @@ def test_digest() -> None:
     prompts = [Prompt("Count.", POOL, nearest=nearest) for nearest in (None, 1, 2, 5)]
 
     assert 4 == len({prompt.digest for prompt in prompts})
+
+
+def test_points() -> None:
+    """For a surrogate another number is another point, and so are a pool and its list."""
+    prompts = [Prompt("Count.", POOL, nearest=nearest) for nearest in (None, 1, 2, 5)]
+    values = points(prompts, letters).values
+
+    assert 4 == len({tuple(row.tolist()) for row in values})
 
 
 def test_length_is_of_what_is_shown() -> None:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from apo.belief import Belief
 from apo.errors import ConfigError
 from apo.history import History
 from apo.plugins import build
@@ -84,9 +85,9 @@ class Portions:
     whole: Scheduler
     most: int
 
-    def plan(self, cohort: Sequence[str], history: History, allowance: int) -> Plan:
+    def plan(self, cohort: Sequence[str], history: History, allowance: int, belief: Belief) -> Plan:
         """The plan up to the cut."""
-        plan = self.whole.plan(cohort, history, allowance)
+        plan = self.whole.plan(cohort, history, allowance, belief)
         return replace(plan, assignments=plan.assignments[: self.most])
 
 

@@ -8,6 +8,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from apo.belief import Belief
 from apo.history import History
 from apo.schedulers import Plan
 from apo.schedulers._halving import check, levels
@@ -39,6 +40,6 @@ class SuccessiveHalving:
         """Evaluations that a cohort of that size takes from its first row to the last rung's end."""
         return cost(self.ladder(cohort, rows))
 
-    def plan(self, cohort: Sequence[str], history: History, allowance: int) -> Plan:
+    def plan(self, cohort: Sequence[str], history: History, allowance: int, belief: Belief) -> Plan:
         """The first rung that is not complete; a new cohort is cut to what can be brought to the last one."""
         return climb(cohort, history, allowance, lambda size: self.ladder(size, len(history.dev)))

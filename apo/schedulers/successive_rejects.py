@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from apo.belief import Belief
 from apo.history import History
 from apo.schedulers import Plan
 from apo.schedulers._rungs import Rung, climb, ladder
@@ -31,7 +32,7 @@ class SuccessiveRejects:
         ends = phases(cohort, int(self.share * cohort * rows))
         return ladder([(cohort - place, upto) for place, upto in enumerate(ends)], rows)
 
-    def plan(self, cohort: Sequence[str], history: History, allowance: int) -> Plan:
+    def plan(self, cohort: Sequence[str], history: History, allowance: int, belief: Belief) -> Plan:
         """The first phase that is not complete; a new cohort is cut to what can be brought to the end."""
         return climb(cohort, history, allowance, lambda size: self.ladder(size, len(history.dev)))
 

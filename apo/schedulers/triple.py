@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
+from apo.belief import Belief
 from apo.history import History
 from apo.schedulers import Plan, keep_best, prefix_mean, untried
 from apo.schedulers._rungs import Rung, climb, enter, ladder
@@ -37,7 +38,7 @@ class Triple:
                 f"not {self.share} and {self.block}"
             )
 
-    def plan(self, cohort: Sequence[str], history: History, allowance: int) -> Plan:
+    def plan(self, cohort: Sequence[str], history: History, allowance: int, belief: Belief) -> Plan:
         """The next rows; a new cohort is cut to what can be brought to the end."""
         rows = len(history.dev)
         if self.kind == "sh":

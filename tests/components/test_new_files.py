@@ -20,7 +20,8 @@ FILES = {
         from dataclasses import dataclass, replace
         from random import Random
 
-        from apo.candidate import Proposal
+        from apo.belief import Belief
+from apo.candidate import Proposal
         from apo.view import SearchView
 
 
@@ -72,7 +73,7 @@ FILES = {
         class OneByOne:
             """The first candidate that lacks rows gets them all."""
 
-            def plan(self, cohort: Sequence[str], history: History, allowance: int) -> Plan:
+            def plan(self, cohort: Sequence[str], history: History, allowance: int, belief: Belief) -> Plan:
                 for candidate in cohort:
                     missing = untried(candidate, history, len(history.dev))
                     if missing and candidate not in history.pruned and len(missing) <= allowance:
