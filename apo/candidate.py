@@ -103,6 +103,6 @@ def scored(evaluations: Mapping[str, Evaluation]) -> dict[str, float]:
 
 
 def prompt_length(candidate: Candidate) -> int:
-    """Characters of instruction and exemplars."""
+    """Most characters of instruction and exemplars that an input is shown."""
     prompt = candidate.prompt
-    return len(prompt.instruction) + sum(len(e.input) + len(e.output) for e in prompt.exemplars)
+    return len(prompt.instruction) + sum(len(e.input) + len(e.output) for e in prompt.longest)

@@ -21,7 +21,7 @@ def cells(history: History, row: Row) -> dict[str, str]:
         "Δ seed": f"{row.difference.mean:+.3f}" if row.difference.n else "",
         "rows": rung(history, candidate.id),
         "by": candidate.origin,
-        "k": str(len(candidate.prompt.exemplars)),
+        "k": str(len(candidate.prompt.longest)),
         "layout": layout(candidate.prompt.layout),
         "tok": f"{row.tokens:.0f}" if known else "",
         "!": str(row.failures) if row.failures else "",

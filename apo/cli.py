@@ -158,7 +158,6 @@ def show(
     from apo import tables
     from apo.export import chosen
     from apo.leaderboard import rank
-    from apo.prompt import PLACEHOLDER, render
     from apo.reporting.account import tell
     from apo.reporting.markdown import markdown as as_markdown
     from apo.store.runs import find
@@ -172,7 +171,7 @@ def show(
         if as_json:
             print(json.dumps(asdict(prompt), indent=2, ensure_ascii=False))
         else:
-            tables.prompt(render(prompt, PLACEHOLDER))
+            tables.prompt(prompt)
     elif as_json:
         print(json.dumps([asdict(row) for row in rank(history)], indent=2, ensure_ascii=False))
     else:

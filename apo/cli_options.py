@@ -50,7 +50,7 @@ Selectors = Annotated[
 SurrogateName = Annotated[str, typer.Option("--surrogate", help="What predicts untried prompts.")]
 SchedulerName = Annotated[str, typer.Option("--scheduler", help="Who is evaluated how far.")]
 Layouts = Annotated[bool, typer.Option(help="Whether the layout is searched too.")]
-MaxExemplars = Annotated[int, typer.Option(min=0, max=16, help="Most exemplars in a prompt.")]
+MaxExemplars = Annotated[int, typer.Option(min=0, max=99, help="Most exemplars in a prompt.")]
 Calls = Annotated[
     int | None, typer.Option(min=1, help=f"Budget: calls of models [default: {DEFAULT_CALLS}].")
 ]

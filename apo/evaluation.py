@@ -2,11 +2,13 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from apo.backends import Backend, Completion, Request
 from apo.candidate import Candidate, Evaluation
+from apo.embedding import Embed, SentenceEmbedder
 from apo.errors import ApoError, RunError
+from apo.nearest import resolve
 from apo.plugins import foreign
 from apo.prompt import render, stops
 from apo.task import Decoding, Example, Score, Scorer
@@ -28,6 +30,23 @@ class Evaluator:
     chunk_rows: int = 64
     chunk_seconds: float = 1.0
     clock: Callable[[], float] = time.monotonic
+    embed: Embed = field(default_factory=SentenceEmbedder)
+    """For prompts that show each input the exemplars nearest to it."""
+
+    def prepare(self, pairs: Iterable[Pair]) -> None:
+        """Embed at once what prompts that show the nearest need for these pairs.
+
+        What is not prepared is embedded text by text, in the backend's thread, which it holds up.
+
+        Raises:
+            RunError: the encoder cannot be loaded.
+        """
+        asked = [(candidate, row) for candidate, row in pairs if candidate.prompt.nearest is not None]
+        pools = {candidate.id: candidate.prompt.exemplars for candidate, _ in asked}
+        texts = [row.input for _, row in asked] + [e.input for pool in pools.values() for e in pool]
+        if texts:
+            with foreign("The sentence encoder failed", RunError):
+                self.embed(list(dict.fromkeys(texts)))
 
     def evaluate(self, pairs: Iterable[Pair]) -> Iterator[tuple[Evaluation, ...]]:
         """Evaluate each pair once; chunks come as answers arrive.
@@ -62,8 +81,9 @@ class Evaluator:
                 continue
             seen.add(tag)
             under_way[tag] = (candidate, example)
+            prompt = resolve(candidate.prompt, example.input, example.id, self.embed)
             yield Request(
-                render(candidate.prompt, example.input, example.id),
+                render(prompt, example.input, example.id),
                 self.decoding.max_tokens,
                 stop=stops(candidate.prompt),
                 choices=self.decoding.choices,

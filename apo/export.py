@@ -14,17 +14,25 @@ import msgspec
 
 from apo import __version__
 from apo.candidate import Candidate
+from apo.embedding import HUB_ID, Embed, SentenceEmbedder
 from apo.errors import ConfigError, unknown
 from apo.files import write_private
 from apo.headroom import corrected_score
 from apo.history import History
-from apo.prompt import PLACEHOLDER, Prompt, render, stops
+from apo.nearest import resolve
+from apo.prompt import PLACEHOLDER, Layout, Prompt, Rendered, render, stops
+from apo.prompts import prompt_of
 from apo.statistics import mean_interval, paired_difference
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 DEV_NOTE = (
     "The winner was picked as the best of many on these rows, so its dev score is optimistic; `corrected` "
     "takes that luck out by empirical Bayes. The test score needs no correction."
+)
+NEAREST_NOTE = (
+    "Each input has a body of its own. Embed it and the input of every exemplar of `prompt` with `encoder`, "
+    "take the `count` exemplars of the highest cosine similarity, and add them to the body as "
+    "`prompt.layout` says, the most similar last. In Python: apo.export.fill(export, input)."
 )
 
 
@@ -70,6 +78,7 @@ def export(history: History, run: str, candidate: str | None = None) -> dict[str
             "instruction": prompt.instruction,
             "exemplars": [{"input": e.input, "output": e.output} for e in prompt.exemplars],
             "layout": asdict(prompt.layout),
+            "nearest": prompt.nearest,
         },
         "request": request(prompt, history),
         "model": asdict(history.server),
@@ -83,29 +92,54 @@ def export(history: History, run: str, candidate: str | None = None) -> dict[str
 
 
 def request(prompt: Prompt, history: History) -> dict[str, Any]:
-    """What to send for one input: replace `placeholder` by it wherever it stands, and post."""
+    """What to send for one input: replace `placeholder` by it wherever it stands, and post.
+
+    Where each input is shown the exemplars nearest to it, the body lacks the prompt; see `fill`.
+    """
     placeholder = _placeholder(prompt)
-    rendered = render(prompt, placeholder)
-    plain = isinstance(rendered, str)
     body: dict[str, Any] = {
         "model": history.server.model,
         "temperature": 0.0,
         "top_p": 1.0,
         "max_tokens": history.task.max_tokens,
     }
-    if isinstance(rendered, str):
-        body["prompt"] = rendered
-    else:
-        body["messages"] = [asdict(message) for message in rendered]
+    if prompt.nearest is None:
+        body.update(_written(render(prompt, placeholder)))
     if stop := stops(prompt):
         body["stop"] = list(stop)
     if history.task.choices:
         body["structured_outputs"] = {"choice": list(history.task.choices)}
     return {
-        "endpoint": "/v1/completions" if plain else "/v1/chat/completions",
+        "endpoint": "/v1/completions" if prompt.layout.form == "completion" else "/v1/chat/completions",
         "placeholder": placeholder,
         "body": body,
+        "nearest": _nearest(prompt),
     }
+
+
+def _nearest(prompt: Prompt) -> dict[str, Any] | None:
+    if prompt.nearest is None:
+        return None
+    return {"count": prompt.nearest, "encoder": HUB_ID, "note": NEAREST_NOTE}
+
+
+def _written(rendered: Rendered) -> dict[str, Any]:
+    """A prompt as the part of a body that holds it."""
+    if isinstance(rendered, str):
+        return {"prompt": rendered}
+    return {"messages": [asdict(message) for message in rendered]}
+
+
+def fill(content: Mapping[str, Any], text: str, embed: Embed | None = None) -> dict[str, Any]:
+    """The whole body to post for one input, from an export; any prompt's, with `embed` or the own encoder.
+
+    Raises:
+        ConfigError: the export holds no prompt.
+        OSError: see `apo.embedding.SentenceEmbedder`.
+    """
+    prompt = prompt_of(dict(content), Layout(), "The export")
+    shown = resolve(prompt, text, "", embed or SentenceEmbedder())
+    return {**content["request"]["body"], **_written(render(shown, text))}
 
 
 def _placeholder(prompt: Prompt) -> str:

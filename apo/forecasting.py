@@ -7,6 +7,8 @@ from apo.task import Task
 
 FIRST_ROWS = 16
 """Rows of the seed prompt that the forecast is measured on."""
+MOST_USUAL = 16
+"""Exemplars that a prompt has at most unless somebody asks for more; half of them are taken as usual."""
 
 
 def test_calls(task: Task) -> int:
@@ -28,7 +30,7 @@ def first_forecast(history: History, task: Task) -> Forecast | None:
     pair = sum(len(e.input) + len(e.target) for e in task.train) / len(task.train)
     characters = max(1.0, sum(len(row.input) for row in task.dev) / len(task.dev))
     tokens_a_character = min(1.0, sample.prompt_tokens / sample.calls / characters)
-    usual = history.spec.max_exemplars / 2 if history.spec.selectors else 0
+    usual = min(history.spec.max_exemplars, MOST_USUAL) / 2 if history.spec.selectors else 0
     return forecast(
         history.budget,
         sample=sample,

@@ -7,8 +7,10 @@ from apo import plugins
 from apo.alternation import Move
 from apo.candidate import Proposal
 from apo.errors import RunError
+from apo.exemplars import Pool, Selection
 from apo.layouts import neighbours
 from apo.orders import HUMAN
+from apo.prompt import Prompt
 from apo.task import with_sources
 from apo.view import SearchView
 
@@ -29,11 +31,18 @@ def propose(move: Move, view: SearchView, rng: Random) -> list[Proposal]:
         return [Proposal(prompt, (parent.id,)) for prompt in prompts[: move.width]]
     with plugins.foreign(f"The component {move.component!r} failed", RunError):
         if move.side == "exemplars":
-            lists = plugins.build("exemplars", move.component).select(view, parent, move.width, rng)
-            proposals = [Proposal(replace(parent.prompt, exemplars=x), (parent.id,)) for x in lists]
+            found = plugins.build("exemplars", move.component).select(view, parent, move.width, rng)
+            proposals = [Proposal(showing(parent.prompt, x), (parent.id,)) for x in found]
         else:
             proposals = plugins.build("proposers", move.component).propose(view, move.width, rng)
     return proposals[: move.width]
+
+
+def showing(prompt: Prompt, selection: Selection) -> Prompt:
+    """The prompt with other exemplars."""
+    if isinstance(selection, Pool):
+        return replace(prompt, exemplars=selection.exemplars, nearest=selection.nearest)
+    return replace(prompt, exemplars=selection, nearest=None)
 
 
 def _added(view: SearchView) -> list[Proposal]:

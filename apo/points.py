@@ -3,7 +3,7 @@
 Instruction and exemplars are embedded apart (HbBoPs, Schneider et al. 2025, section 4.1). Deviations: the
 exemplars' part is a mean over the single exemplars, not one text, which an encoder of 256 tokens would
 cut; later exemplars weigh more, so that another order is another point, near the first; and a third part
-says what both texts do not: how many exemplars there are, and the layout.
+says what both texts do not: how many exemplars are shown, whether each input has its own, and the layout.
 """
 
 from collections.abc import Sequence
@@ -85,7 +85,8 @@ def _mean(embedded: "Sequence[Floats]", width: int) -> "Floats":
 
 
 def _shape(prompt: Prompt) -> list[float]:
-    """Number of exemplars on a scale that grows ever slower, and the layout as 0 and 1."""
+    """How many exemplars are shown, on a scale that grows ever slower; the rest as 0 and 1."""
     layout = prompt.layout
     forms = [float(layout.form == form) for form in FORMS]
-    return [log2(1 + len(prompt.exemplars)) / COUNT_SCALE, *forms, float(layout.system)]
+    pool = float(prompt.nearest is not None)
+    return [log2(1 + len(prompt.longest)) / COUNT_SCALE, pool, *forms, float(layout.system)]

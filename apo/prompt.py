@@ -44,12 +44,30 @@ class Prompt:
     instruction: str
     exemplars: tuple[Exemplar, ...] = ()
     layout: Layout = Layout()
+    nearest: int | None = None
+    """If set, the exemplars are a pool, of which each input is shown so many, those nearest to it; at
+    least 1. `apo.nearest` resolves it."""
+
+    def __post_init__(self) -> None:
+        """Check the number."""
+        if self.nearest is not None and self.nearest < 1:
+            raise ValueError(f"nearest must be at least 1, or null for a fixed list, not {self.nearest}")
+
+    @property
+    def longest(self) -> tuple[Exemplar, ...]:
+        """The exemplars that an input is shown; of a pool, the longest ones that it may be shown."""
+        if self.nearest is None:
+            return self.exemplars
+        by_length = sorted(self.exemplars, key=lambda e: len(e.input) + len(e.output), reverse=True)
+        return tuple(by_length[: self.nearest])
 
     @property
     def digest(self) -> str:
         """Identity of what the model receives: 16 hex digits, equal for prompts that read the same."""
         rendered = render(self, PLACEHOLDER)
-        plain = rendered if isinstance(rendered, str) else [asdict(m) for m in rendered]
+        plain: object = rendered if isinstance(rendered, str) else [asdict(m) for m in rendered]
+        if self.nearest is not None:
+            plain = [self.nearest, plain]
         return hashlib.sha256(json.dumps(plain, ensure_ascii=True).encode()).hexdigest()[:16]
 
 
@@ -67,13 +85,19 @@ Rendered = tuple[Message, ...] | str
 
 def render(prompt: Prompt, text: str, source: str = "") -> Rendered:
     """The prompt around one input. If that is row `source` of the data, an exemplar made from it, or
-    from a row with the same input, is left out."""
-    shown = [e for e in prompt.exemplars if not source or (e.source != source and e.input != text)]
+    from a row with the same input, is left out. Of a prompt that shows the nearest the whole pool is
+    written; resolve it first."""
+    shown = visible(prompt, text, source)
     layout = prompt.layout
     if layout.form in ("flat", "completion"):
         flat = _flat(prompt.instruction, shown, text, layout)
         return flat if layout.form == "completion" else (Message("user", flat),)
     return _turns(prompt.instruction, shown, text, layout)
+
+
+def visible(prompt: Prompt, text: str, source: str) -> list[Exemplar]:
+    """The exemplars that do not tell an input its own answer, if it is row `source` of the data."""
+    return [e for e in prompt.exemplars if not source or (e.source != source and e.input != text)]
 
 
 def stops(prompt: Prompt) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ import msgspec
 
 from apo.backends import Backend
 from apo.candidate import Candidate
+from apo.embedding import Embed, SentenceEmbedder
 from apo.errors import ConfigError
 from apo.evaluation import Evaluator
 from apo.export import schema
@@ -80,7 +81,7 @@ def rows_of(content: dict[str, Any], task: Task) -> tuple[str, tuple[Example, ..
     return "dev", task.dev
 
 
-def rescore(content: dict[str, Any], task: Task, backend: Backend) -> Rescored:
+def rescore(content: dict[str, Any], task: Task, backend: Backend, embed: Embed | None = None) -> Rescored:
     """Ask every row once more, past any cache.
 
     Raises:
@@ -90,8 +91,10 @@ def rescore(content: dict[str, Any], task: Task, backend: Backend) -> Rescored:
     split, rows = rows_of(content, task)
     prompt = with_sources(prompt_of(content, task.seed.layout, "The export"), (*task.train, *task.dev))
     candidate = Candidate(content["candidate"], prompt)
-    evaluator = Evaluator(backend, task.scorer, task.decoding)
-    done = [e for chunk in evaluator.evaluate((candidate, row) for row in rows) for e in chunk]
+    evaluator = Evaluator(backend, task.scorer, task.decoding, embed=embed or SentenceEmbedder())
+    pairs = [(candidate, row) for row in rows]
+    evaluator.prepare(pairs)
+    done = [e for chunk in evaluator.evaluate(pairs) for e in chunk]
     values = [e.score.value for e in done if e.score is not None]
     scores = content["scores"]
     exported = Interval(**(scores["test"] or scores["dev"])["winner"])

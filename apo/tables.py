@@ -11,7 +11,7 @@ from apo.cells import cells
 from apo.headroom import headroom
 from apo.history import History
 from apo.leaderboard import Board
-from apo.prompt import Rendered
+from apo.prompt import PLACEHOLDER, Prompt, render
 from apo.words import printable
 
 COLUMNS = ("", "#", "id", "dev", "95 % CI", "n", "Δ seed", "by", "k", "layout", "tok", "!")
@@ -28,8 +28,11 @@ def show(columns: Sequence[str], rows: Iterable[Sequence[str]], *, wrap: bool = 
     console.print(table, width=None if wrap else max(console.width, 80), crop=False)
 
 
-def prompt(rendered: Rendered) -> None:
-    """Print a prompt as the model receives it."""
+def prompt(shown: Prompt) -> None:
+    """Print a prompt as the model receives it; of one that shows the nearest, with its whole pool."""
+    rendered = render(shown, PLACEHOLDER)
+    if note := words.nearest(shown):
+        print(f"{note}\n")
     if isinstance(rendered, str):
         print(printable(rendered))
         return

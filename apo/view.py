@@ -77,6 +77,6 @@ class SearchView:
         if self.context is None:
             return True
         longest = max(len(row.input) for row in (*self.train, *self.dev))
-        written = sum(len(e.input) + len(e.output) + 16 for e in prompt.exemplars)
+        written = sum(len(e.input) + len(e.output) + 16 for e in prompt.longest)
         characters = len(prompt.instruction) + written + longest + 200
         return characters / CHARACTERS_A_TOKEN + self.max_tokens <= self.context

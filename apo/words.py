@@ -9,6 +9,7 @@ from apo.commands import name as command_name
 from apo.headroom import EXPECTED_GAIN, corrected_score
 from apo.history import History
 from apo.orders import HUMAN
+from apo.prompt import Prompt
 from apo.statistics import Interval, rows_needed, visible_gain
 
 
@@ -43,6 +44,22 @@ def count(number: int) -> str:
     if number >= 999_950:
         return f"{number / 1_000_000:.1f}M"
     return f"{number / 1000:.1f}k" if number >= 10_000 else str(number)
+
+
+def exemplars(prompt: Prompt) -> str:
+    """How many an input is shown: `8`, or `5 nearest of 50`."""
+    number = len(prompt.exemplars)
+    return str(number) if prompt.nearest is None else f"{prompt.nearest} nearest of {number}"
+
+
+def nearest(prompt: Prompt) -> str:
+    """What a prompt does with a pool, as a sentence; empty for one that shows a fixed list."""
+    if prompt.nearest is None:
+        return ""
+    return (
+        f"Of these {len(prompt.exemplars)} exemplars each input is shown the {prompt.nearest} nearest by "
+        "sentence embedding, the nearest last."
+    )
 
 
 def forecast(made: Forecast) -> str:

@@ -128,9 +128,8 @@ def run_engine(
         store=store,
         scheduler=plugins.build("schedulers", spec.scheduler),
         surrogate=plugins.build("surrogates", spec.surrogate),
-        evaluator=Evaluator(backend, task.scorer, task.decoding, chunk_rows=8, clock=lambda: 0.0),
+        evaluator=Evaluator(backend, task.scorer, task.decoding, 8, clock=lambda: 0.0, embed=letters),
         proposal_backend=backend,
-        embed=letters,
     )
     engine.run()
     return history, store, backend

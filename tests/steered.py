@@ -93,8 +93,9 @@ class Steered:
             history=history,
             store=self.store,
             scheduler=plugins.build("schedulers", self.spec.scheduler),
-            evaluator=Evaluator(asked, self.task.scorer, self.task.decoding, 8, clock=lambda: 0.0),
-            embed=letters,
+            evaluator=Evaluator(
+                asked, self.task.scorer, self.task.decoding, 8, clock=lambda: 0.0, embed=letters
+            ),
             proposal_backend=asked,
             source=Scheduled(history, self.script),
         )

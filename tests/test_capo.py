@@ -118,6 +118,17 @@ def test_failed_mergers_leave_the_other_families_alone() -> None:
         assert len(set(child.prompt.exemplars) - own) <= 1
 
 
+def test_pools_are_not_crossed() -> None:
+    """A child of a best prompt with a pool keeps it whole; beside a best list a pool lends no exemplar."""
+    pool, shown = Prompt("One.", tuple(POOL), nearest=3), Prompt("Two.", tuple(POOL[:2]))
+    whole = Capo().propose(searched((shown, pool), (0.2, 0.6)), 6, Random("7"))
+    alone = Capo(population=2).propose(searched((pool, shown), (0.2, 0.6)), 6, Random("7"))
+
+    assert {(pool.exemplars, 3)} == {(child.prompt.exemplars, child.prompt.nearest) for child in whole}
+    assert {None} == {child.prompt.nearest for child in alone}
+    assert all(len(child.prompt.exemplars) <= 3 for child in alone)
+
+
 def test_population_bounds_the_parents() -> None:
     """Only the best prompts are bred from."""
     view = searched([Prompt(f"Text {n}.") for n in range(6)], [n / 10 for n in range(6)])

@@ -50,7 +50,10 @@ MISTAKES = {
         "run parity.py --proposer orpo",
         "There is no proposer 'orpo'. Did you mean 'opro'?",
     ),
-    "unknown_selector": ("run parity.py --selector nope", "'nope'. Known: mutation, random_search, uniform."),
+    "unknown_selector": (
+        "run parity.py --selector nope",
+        "'nope'. Known: accept_reject, all,",
+    ),
     "unknown_scheduler": ("run parity.py --scheduler nope", "There is no scheduler 'nope'."),
     "unknown_option": ("run parity.py --proposer opro:nope=1", "There is no option of opro 'nope'."),
     "option_type": ("run parity.py --proposer opro:shown=many", "opro: option shown='many' does not fit"),
@@ -174,7 +177,7 @@ def test_results_unwritable(folder: Path) -> None:
     "options",
     [
         "run --calls 0",
-        "run --max-exemplars 99",
+        "run --max-exemplars 100",
         "run --nope",
         "run --seed x",
         "nope",

@@ -1,6 +1,7 @@
 """Texts as points, by the real encoder."""
 
 import numpy as np
+import pytest
 
 from apo.embedding import SentenceEmbedder
 
@@ -14,6 +15,13 @@ def test_encoder() -> None:
     assert cat @ kitten > 0.5 > 0.2 > cat @ tax
     np.testing.assert_allclose([1.0, 1.0], np.linalg.norm(again, axis=1), atol=1e-6)
     np.testing.assert_array_equal([tax, cat], again)
+
+
+def test_loading_is_silent(capfd: pytest.CaptureFixture[str]) -> None:
+    """Loading the encoder draws no bar: it would break the lines and screens of a run."""
+    SentenceEmbedder()(["The cat sleeps."])
+
+    assert ("", "") == capfd.readouterr()
 
 
 def test_no_text() -> None:

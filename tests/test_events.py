@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from apo import events
 from apo.events import Record, from_json, to_json
+from apo.prompt import Exemplar, Layout, Prompt
 from apo.task import Task
 from tests.helpers import started, toy_spec
 
@@ -44,12 +45,15 @@ def values(kind: Any) -> st.SearchStrategy[Any]:
         return st.sampled_from(args)
     if origin in (Union, UnionType):
         return st.one_of(*map(values, args))
-    if origin is Mapping:
+    if origin in (Mapping, dict):
         return st.dictionaries(values(args[0]), values(args[1]), max_size=2)
     if origin is tuple and args[-1] is ...:
         return st.lists(values(args[0]), max_size=2).map(tuple)
     if origin is tuple:
         return st.tuples(*map(values, args))
+    if kind is Prompt:
+        parts = (values(str), values(tuple[Exemplar, ...]), values(Layout), st.none() | st.integers(1, 9))
+        return st.builds(Prompt, *parts)
     assert is_dataclass(kind) or issubclass(kind, msgspec.Struct)
     return st.builds(kind, **{name: values(hint) for name, hint in get_type_hints(kind).items()})
 

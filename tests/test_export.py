@@ -14,12 +14,23 @@ from hypothesis import strategies as st
 from apo import events
 from apo.candidate import Candidate
 from apo.errors import ConfigError
-from apo.export import chosen, export, request, schema, write
+from apo.export import chosen, export, fill, request, schema, write
 from apo.history import History
+from apo.nearest import resolve
 from apo.prompt import FORMS, PLACEHOLDER, Exemplar, Form, Layout, Prompt, render, stops
 from apo.statistics import mean_interval
 from apo.task import Decoding, Task
-from tests.helpers import evaluation, history_of, proposed, run_engine, skilled, started, toy_spec, toy_task
+from tests.helpers import (
+    evaluation,
+    history_of,
+    letters,
+    proposed,
+    run_engine,
+    skilled,
+    started,
+    toy_spec,
+    toy_task,
+)
 
 SEED = Candidate("c0", Prompt("Name the colour."))
 ONE = Candidate("c1", Prompt("Say it.", (Exemplar("ball", "red"),)), ("c0",), "uniform", "exemplars", "why")
@@ -187,6 +198,48 @@ def test_placeholder(instruction: str, shown: tuple[Exemplar, ...], form: Form, 
 def test_placeholder_plain() -> None:
     """Where nothing collides, the placeholder is the usual one."""
     assert request(SEED.prompt, begun(TASK))["placeholder"] == PLACEHOLDER
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_nearest(form: Form) -> None:
+    """A prompt with a pool exports the pool and says what to do; filled, it is what the search sends."""
+    pool = tuple(Exemplar(row.input, row.target) for row in TASK.train)
+    prompt = Prompt("Say it.", pool, Layout(form), nearest=3)
+    content = valid(export(with_prompt(prompt), "run"))
+    asked = {"count": 3, "encoder": "sentence-transformers/all-MiniLM-L6-v2"}
+
+    assert len(TASK.train) == len(content["prompt"]["exemplars"])
+    assert 3 == content["prompt"]["nearest"]
+    assert asked.items() <= content["request"]["nearest"].items()
+    assert not {"messages", "prompt"} & content["request"]["body"].keys()
+    text = TASK.test[0].input
+    sent = request(resolve(prompt, text, "", letters), with_prompt(prompt))
+    body = filled(sent["body"], sent["placeholder"], text)
+    assert body == fill(content, text, letters)
+    assert content["request"]["endpoint"] == sent["endpoint"]
+
+
+def test_nearest_schema() -> None:
+    """A fixed prompt needs its body whole, a pool must not have a body that suits no input."""
+    fixed = valid(export(with_prompt(ONE.prompt), "run"))
+    pool = valid(export(with_prompt(replace(ONE.prompt, nearest=1)), "run"))
+
+    assert fixed["request"]["nearest"] is None
+    for one, other in ((fixed, pool), (pool, fixed)):
+        mixed = {**one, "request": {**one["request"], "nearest": other["request"]["nearest"]}}
+        with pytest.raises(jsonschema.ValidationError):
+            valid(mixed)
+
+
+@given(
+    texts, st.lists(st.builds(Exemplar, texts, texts), max_size=2).map(tuple), st.sampled_from(FORMS), texts
+)
+def test_filled_by_us(instruction: str, shown: tuple[Exemplar, ...], form: Form, text: str) -> None:
+    """What `fill` gives is what replacing the placeholder gives, whatever the prompt says."""
+    content = export(with_prompt(Prompt(instruction, shown, Layout(form))), "run")
+    sent = content["request"]
+
+    assert filled(sent["body"], sent["placeholder"], text) == fill(content, text)
 
 
 def test_write(tmp_path: Path) -> None:

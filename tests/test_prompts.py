@@ -72,6 +72,8 @@ def test_layout_of_the_task_unless_given(tmp_path: Path) -> None:
         ('{"instruction": null}', r"`\$.instruction`"),
         ('{"exemplars": [{"input": "a"}]}', r"missing required field `output` - at `\$.exemplars\[0\]`"),
         ('{"instruction": "a", "layout": {"form": "round"}}', "Invalid enum value 'round'"),
+        ('{"instruction": "a", "nearest": 0}', "nearest must be at least 1, or null for a fixed list, not 0"),
+        ('{"instruction": "a", "nearest": true}', "Expected `int | null`, got `bool`"),
         (r'{"instruction": "a\ud800b"}', "surrogates not allowed"),
         (b"\xff\xfe", "is not UTF-8 text.*Save it as UTF-8"),
         (b"x" * (MOST_BYTES + 1), f"more than {MOST_BYTES} bytes; that is no prompt"),

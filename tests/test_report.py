@@ -97,7 +97,7 @@ def test_board_of_hostile_text_is_plain() -> None:
 
 def test_prompt_of_hostile_text_is_plain(capsys: pytest.CaptureFixture[str]) -> None:
     """A prompt is shown as the model receives it, less what would steer the terminal."""
-    tables.prompt(HOSTILE)
+    tables.prompt(Prompt(HOSTILE))
     text = capsys.readouterr().out
 
     assert not set("\x1b\x00\u202e") & set(text)

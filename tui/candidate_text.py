@@ -19,11 +19,14 @@ QUIET = Style(italic=True)
 
 def prompt_text(candidate: Candidate, folded: bool) -> Text:
     """The messages that the model receives; with `folded`, exemplars are one line each."""
-    prompt = candidate.prompt
+    prompt, text = candidate.prompt, Text()
+    if note := words.nearest(prompt):
+        text.append(f"{note}\n", QUIET)
     if not folded or not prompt.exemplars:
-        return _messages(render(prompt, PLACEHOLDER))
-    text = _messages(render(replace(prompt, exemplars=()), PLACEHOLDER))
-    text.append(f"\n── {len(prompt.exemplars)} exemplars, folded (o unfolds: exactly as sent)\n", HEAD)
+        return text.append_text(_messages(render(prompt, PLACEHOLDER)))
+    text.append_text(_messages(render(replace(prompt, exemplars=()), PLACEHOLDER)))
+    unfolds = "exactly as sent" if prompt.nearest is None else "the whole pool"
+    text.append(f"\n── {len(prompt.exemplars)} exemplars, folded (o unfolds: {unfolds})\n", HEAD)
     for number, e in enumerate(prompt.exemplars, 1):
         text.append(f"{number:2d} {line(e.input, 90)} → {line(e.output, 40)}\n")
     return text

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from rich.style import Style
 from rich.text import Text
 
+from apo import words
 from apo.prompt import Prompt
 from apo.words import printable
 from tui.format import line
@@ -27,6 +28,8 @@ def prompt_diff(old: Prompt, new: Prompt, gone: Style, come: Style) -> Text:
     if not removed and not added and old.exemplars != new.exemplars:
         text.append(", in another order")
     text.append("\n")
+    if old.nearest != new.nearest:
+        text.append(f"Shown: {words.exemplars(old)} before, {words.exemplars(new)} now\n", Style(bold=True))
     for sign, style, those in (("−", gone, removed), ("+", come, added)):
         for e in those:
             text.append(f"{sign} {line(e.input, 120)} → {line(e.output, 60)}\n", style)

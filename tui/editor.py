@@ -1,5 +1,6 @@
 """Where a person writes a candidate: instruction, and exemplars as lines of JSON."""
 
+from dataclasses import replace
 from typing import ClassVar
 
 import msgspec
@@ -59,7 +60,7 @@ class Editor(ModalScreen[Prompt | None]):
         if not instruction and not exemplars:
             self.query_one("#problem", Static).update("Write an instruction, or give exemplars.")
             return
-        self.dismiss(Prompt(instruction, exemplars, self.prompt.layout))
+        self.dismiss(replace(self.prompt, instruction=instruction, exemplars=exemplars))
 
     def action_leave(self) -> None:
         """No new candidate."""

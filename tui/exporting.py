@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from apo import words
 from apo.candidate import Candidate
 from apo.files import write_private
-from apo.prompt import PLACEHOLDER, Rendered, render
+from apo.prompt import PLACEHOLDER, Prompt, render
 from apo.store.runs import RunFolder
 from tui.watched import Watched
 
@@ -23,7 +24,7 @@ def export(
         ConfigError: a file cannot be written.
     """
     texts = {
-        f"{candidate.id}.txt": as_text(render(candidate.prompt, PLACEHOLDER)),
+        f"{candidate.id}.txt": as_text(candidate.prompt),
         f"{candidate.id}.json": json.dumps(content, ensure_ascii=False, indent=2) + "\n",
         "board.csv": board_csv(watched),
     }
@@ -32,11 +33,13 @@ def export(
     return tuple(folder.path / name for name in texts)
 
 
-def as_text(rendered: Rendered) -> str:
-    """A prompt as the model receives it, as one text."""
+def as_text(prompt: Prompt) -> str:
+    """A prompt as the model receives it, as one text; of one that shows the nearest, with its whole pool."""
+    rendered, note = render(prompt, PLACEHOLDER), words.nearest(prompt)
+    head = f"{note}\n\n" if note else ""
     if isinstance(rendered, str):
-        return rendered
-    return "\n\n".join(f"[{message.role}]\n{message.content}" for message in rendered) + "\n"
+        return head + rendered
+    return head + "\n\n".join(f"[{message.role}]\n{message.content}" for message in rendered) + "\n"
 
 
 def board_csv(watched: Watched) -> str:
@@ -73,7 +76,7 @@ def board_csv(watched: Watched) -> str:
                 score.n,
                 row.difference.mean,
                 row.candidate.origin,
-                len(prompt.exemplars),
+                words.exemplars(prompt),
                 row.tokens,
                 row.failures,
             ]

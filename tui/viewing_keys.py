@@ -13,7 +13,6 @@ from apo.candidate import Candidate
 from apo.errors import ApoError
 from apo.history import History
 from apo.leaderboard import Order
-from apo.prompt import PLACEHOLDER, render
 from apo.store.runs import RunFolder
 from tui.board_table import BoardTable
 from tui.detail import Detail, ExampleOpened
@@ -160,7 +159,7 @@ class ViewingKeys(Screen[History | None]):
     def action_copy(self) -> None:
         """The prompt to the clipboard of the terminal (OSC 52), over ssh too."""
         if self.chosen is not None:
-            self.app.copy_to_clipboard(as_text(render(self.chosen.prompt, PLACEHOLDER)))
+            self.app.copy_to_clipboard(as_text(self.chosen.prompt))
             self.notify(f"{self.chosen.id} is copied.", markup=False)
 
     def action_export(self) -> None:

@@ -1,12 +1,34 @@
 """Drawing exemplar lists from a pool; shared by the selectors."""
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from random import Random
 
 from apo.candidate import Candidate
-from apo.prompt import Exemplar, Prompt
+from apo.prompt import Exemplar
 from apo.view import SearchView
+
+SIZES = (1, 2, 3, 5, 8, 12, 16)
+"""Numbers of exemplars to draw from: nearly geometric, since one more matters less and less."""
+
+
+def sizes(view: SearchView, rows: int) -> list[int]:
+    """Those of SIZES that the run allows and so many rows can fill; none where it allows no exemplar."""
+    return [size for size in SIZES if size <= min(view.max_exemplars, rows)]
+
+
+def one_a_row(pool: Sequence[Exemplar], rng: Random) -> list[Exemplar]:
+    """The pool in random order, each row of data in one random wording."""
+    shuffled = list(pool)
+    rng.shuffle(shuffled)
+    return list({row(e): e for e in shuffled}.values())
+
+
+def row(exemplar: Exemplar) -> str:
+    """What no two exemplars of a list may share: the row that they were made from."""
+    return exemplar.source or exemplar.input
 
 
 def draw(pool: Sequence[Exemplar], size: int, rng: Random, *, balanced: bool) -> tuple[Exemplar, ...]:
@@ -15,13 +37,11 @@ def draw(pool: Sequence[Exemplar], size: int, rng: Random, *, balanced: bool) ->
     Balanced draws take answers in turn, so that a closed task shows all its labels; where answers
     hardly repeat, both ways are the same.
     """
-    shuffled = list(pool)
-    rng.shuffle(shuffled)
-    one_a_row = list({e.source or e.input: e for e in shuffled}.values())
+    rows = one_a_row(pool, rng)
     if not balanced:
-        return tuple(one_a_row[:size])
+        return tuple(rows[:size])
     by_answer: dict[str, list[Exemplar]] = defaultdict(list)
-    for exemplar in one_a_row:
+    for exemplar in rows:
         by_answer[exemplar.output].append(exemplar)
     in_turn = sorted(
         (place, turn) for turn, group in enumerate(by_answer.values()) for place in range(len(group))
@@ -34,9 +54,8 @@ def draw(pool: Sequence[Exemplar], size: int, rng: Random, *, balanced: bool) ->
 
 def fitting(view: SearchView, parent: Candidate, exemplars: tuple[Exemplar, ...]) -> tuple[Exemplar, ...]:
     """The exemplars, cut from the end until the prompt fits the context."""
-    while exemplars:
-        prompt = Prompt(parent.prompt.instruction, exemplars, parent.prompt.layout)
-        if view.fits(prompt):
-            break
-        exemplars = exemplars[:-1]
-    return exemplars
+
+    def too_long(first: int) -> bool:
+        return not view.fits(replace(parent.prompt, exemplars=exemplars[:first], nearest=None))
+
+    return exemplars[: bisect_left(range(1, len(exemplars) + 1), True, key=too_long)]

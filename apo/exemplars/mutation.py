@@ -2,7 +2,7 @@
 
 The paper gives no details. Here a child differs from its parent by one to `strength` moves, each
 replacing, adding or removing one exemplar or exchanging two; whether it is better is the
-scheduler's to say. A parent without exemplars has children with freshly drawn ones.
+scheduler's to say. A parent without exemplars, or with a pool, has children with freshly drawn ones.
 """
 
 from collections.abc import Sequence
@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from random import Random
 
 from apo.candidate import Candidate
-from apo.exemplars._draw import draw, fitting
+from apo.exemplars._draw import draw, fitting, row
 from apo.prompt import Exemplar
 from apo.view import SearchView
 
 FRESH = 8
-"""Exemplars of a child whose parent has none."""
+"""Exemplars of a child whose parent has no list."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Mutation:
         self, view: SearchView, parent: Candidate, pool: Sequence[Exemplar], rng: Random
     ) -> tuple[Exemplar, ...]:
         child = list(parent.prompt.exemplars)
-        if not child:
+        if not child or parent.prompt.nearest is not None:
             return draw(pool, min(FRESH, view.max_exemplars), rng, balanced=True)
         for _ in range(rng.randint(1, self.strength)):
             _move(child, pool, view.max_exemplars, rng)
@@ -49,8 +49,8 @@ class Mutation:
 
 def _move(child: list[Exemplar], pool: Sequence[Exemplar], most: int, rng: Random) -> None:
     """Change `child` in place by one move that is possible."""
-    shown = {e.source or e.input for e in child}
-    fresh = [e for e in pool if (e.source or e.input) not in shown]
+    shown = {row(e) for e in child}
+    fresh = [e for e in pool if row(e) not in shown]
     moves = ["exchange"] if len(child) > 1 else []
     moves += ["remove"] if len(child) > 1 else []
     moves += ["replace", "replace"] if fresh else []

@@ -8,12 +8,9 @@ from dataclasses import dataclass
 from random import Random
 
 from apo.candidate import Candidate
-from apo.exemplars._draw import draw, fitting
+from apo.exemplars._draw import draw, fitting, sizes
 from apo.prompt import Exemplar
 from apo.view import SearchView
-
-SIZES = (0, 1, 2, 3, 5, 8, 12, 16)
-"""Numbers of exemplars to draw from: nearly geometric, since one more matters less and less."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +24,8 @@ class RandomSearch:
     ) -> list[tuple[Exemplar, ...]]:
         """`count` independent draws, all sizes equally likely."""
         pool = view.pool()
-        sizes = [size for size in SIZES if size <= min(view.max_exemplars, len(pool))] or [0]
+        numbers = [0, *sizes(view, len(pool))]
         return [
-            fitting(view, parent, draw(pool, rng.choice(sizes), rng, balanced=self.balanced))
+            fitting(view, parent, draw(pool, rng.choice(numbers), rng, balanced=self.balanced))
             for _ in range(count)
         ]

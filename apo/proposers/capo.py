@@ -4,7 +4,8 @@ Two random parents of the population: the model merges their instructions and re
 the exemplars that either shows, a random half as many as both show together is kept, then with equal
 chances one is added, one removed or none, and all are shuffled. Deviations: the population is the best
 prompts of the whole search; the most exemplars are the run's, not 5; parents that share an instruction
-need no merging, and a search with one prompt mutates it; the layout is the best prompt's. Racing and
+need no merging, and a search with one prompt mutates it; the layout is the best prompt's, and where
+that one shows the nearest of a pool, so does the child: pools are not crossed. Racing and
 the penalty on length are no proposer's: a scheduler races, and length breaks ties.
 """
 
@@ -55,10 +56,10 @@ class Capo:
 def crossed(parents: Sequence[tuple[Exemplar, ...]], rng: Random) -> list[Exemplar]:
     """A random sample of all that the parents show, half as many as their lists hold together, rounded down.
 
-    A row that several show counts once.
+    A row that several show counts once; without a parent there is none.
     """
     both = list({_row(exemplar): exemplar for exemplar in chain(*parents)}.values())
-    size = sum(map(len, parents)) // len(parents)
+    size = sum(map(len, parents)) // max(1, len(parents))
     return rng.sample(both, min(size, len(both)))
 
 
@@ -122,9 +123,13 @@ def _whole(reply: Reply | None) -> str:
 
 def _bear(child: Proposal, family: Family, pool: Sequence[Exemplar], most: int, rng: Random) -> Proposal:
     """The proposal with its parents and the exemplars that it has from them."""
-    exemplars = mutated(crossed([parent.prompt.exemplars for parent in family], rng), pool, most, rng)
     parents = dict.fromkeys((*child.parents, *(parent.id for parent in family)))
-    return replace(child, prompt=replace(child.prompt, exemplars=exemplars), parents=tuple(parents))
+    child = replace(child, parents=tuple(parents))
+    if child.prompt.nearest is not None:
+        return child
+    lists = [parent.prompt.exemplars for parent in family if parent.prompt.nearest is None]
+    exemplars = mutated(crossed(lists, rng), pool, most, rng)
+    return replace(child, prompt=replace(child.prompt, exemplars=exemplars))
 
 
 def _merge(view: SearchView, texts: Sequence[str]) -> tuple[Message, ...]:

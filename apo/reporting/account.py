@@ -173,7 +173,7 @@ def _board(history: History) -> Section:
             words.points(row.difference) if row.difference.n else "",
             row.status,
             row.candidate.origin,
-            str(len(row.candidate.prompt.exemplars)),
+            words.exemplars(row.candidate.prompt),
             row.candidate.prompt.layout.form,
             f"{row.tokens:.0f}",
             str(row.unreadable),

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from apo import words
 from apo.candidate import Evaluation
 from apo.history import History
 from apo.prompt import PLACEHOLDER, render
@@ -97,4 +98,6 @@ def prompt(history: History) -> Section:
         text = rendered
     else:
         text = "\n".join(f"[{message.role}] {message.content}" for message in rendered)
-    return Section("The best prompt as the model receives it", (Verbatim(text),))
+    note = words.nearest(shown)
+    parts: tuple[Part, ...] = (Paragraph(note), Verbatim(text)) if note else (Verbatim(text),)
+    return Section("The best prompt as the model receives it", parts)
