@@ -72,7 +72,9 @@ def _options(
 
 @app.command("list")
 def list_(
-    what: Annotated[str, typer.Argument(help="runs, proposers, selectors, schedulers or scorers")] = "runs",
+    what: Annotated[
+        str, typer.Argument(help="runs, proposers, selectors, alternations, schedulers or scorers")
+    ] = "runs",
     results: Results = RESULTS,
     as_json: AsJson = False,
 ) -> None:
@@ -80,6 +82,7 @@ def list_(
     from apo import plugins, tables
 
     folders = {"proposers": "proposers", "selectors": "exemplars", "schedulers": "schedulers"}
+    folders["alternations"] = "alternations"
     if what == "runs":
         _list_runs(results, as_json)
         return

@@ -4,7 +4,7 @@ from dataclasses import replace
 from random import Random
 
 from apo import plugins
-from apo.alternation import Move
+from apo.alternations import Move
 from apo.candidate import Proposal
 from apo.errors import RunError
 from apo.layouts import neighbours

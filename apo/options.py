@@ -49,6 +49,7 @@ class RunOptions:
     proposal_api_key_env: str = KEY
     proposer: tuple[str, ...] | None = None
     selector: tuple[str, ...] | None = None
+    alternation: str = "learned"
     scheduler: str = "successive_halving"
     layouts: bool = True
     max_exemplars: int = 16
@@ -79,6 +80,7 @@ class RunOptions:
             proposal_model=other,
             proposers=_components(self.proposer, PROPOSERS),
             selectors=_components(self.selector, SELECTORS) if self.max_exemplars else (),
+            alternation=self.alternation,
             scheduler=self.scheduler,
             layouts=self.layouts,
             max_exemplars=self.max_exemplars,

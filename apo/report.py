@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
 from apo import words
-from apo.alternation import credit
+from apo.credit import credit
 from apo.failures import cut_off, kinds
 from apo.headroom import headroom
 from apo.history import History
@@ -32,6 +32,7 @@ def markdown(history: History, name: str) -> str:
                 ("server", history.server.engine),
                 ("proposers", ", ".join(spec.proposers) or "none"),
                 ("selectors", ", ".join(spec.selectors) or "none"),
+                ("alternation", spec.alternation),
                 ("scheduler", spec.scheduler),
                 ("budget", ", ".join(f"{v} {k}" for k, v in asdict(history.budget).items() if v)),
                 ("seed", str(spec.seed)),

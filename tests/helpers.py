@@ -119,6 +119,7 @@ def run_engine(
         task=task,
         history=history,
         store=store,
+        alternation=plugins.build("alternations", spec.alternation),
         scheduler=plugins.build("schedulers", spec.scheduler),
         evaluator=Evaluator(backend, task.scorer, task.decoding, chunk_rows=8, clock=lambda: 0.0),
         proposal_backend=backend,
