@@ -12,7 +12,7 @@ from apo.spec import Identity, RunSpec, TaskCard
 from apo.statistics import Interval
 from apo.task import Example
 
-SCHEMA = 2
+SCHEMA = 3
 
 
 class Fact(msgspec.Struct, frozen=True, tag=True, kw_only=True):

@@ -21,7 +21,7 @@ from apo.history import History
 from apo.prompt import PLACEHOLDER, Prompt, render, stops
 from apo.statistics import mean_interval, paired_difference
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 DEV_NOTE = (
     "The winner was picked as the best of many on these rows, so its dev score is optimistic; `corrected` "
     "takes that luck out by empirical Bayes. The test score needs no correction."
@@ -110,8 +110,8 @@ def request(prompt: Prompt, history: History) -> dict[str, Any]:
 
 def _placeholder(prompt: Prompt) -> str:
     """A mark for the input that stands nowhere in the prompt itself."""
-    labels = (prompt.layout.input_label, prompt.layout.output_label)
-    written = [prompt.instruction, *labels, *(t for e in prompt.exemplars for t in (e.input, e.output))]
+    rendered = render(prompt, "")
+    written = [rendered] if isinstance(rendered, str) else [message.content for message in rendered]
     placeholder, number = PLACEHOLDER, 1
     while any(placeholder in text for text in written):
         number += 1
