@@ -73,7 +73,8 @@ def _options(
 @app.command("list")
 def list_(
     what: Annotated[
-        str, typer.Argument(help="runs, proposers, selectors, alternations, schedulers or scorers")
+        str,
+        typer.Argument(help="runs, proposers, selectors, alternations, schedulers, surrogates or scorers"),
     ] = "runs",
     results: Results = RESULTS,
     as_json: AsJson = False,
@@ -81,8 +82,8 @@ def list_(
     """List runs, or the components that a run can be made of."""
     from apo import plugins, tables
 
-    folders = {"proposers": "proposers", "selectors": "exemplars", "schedulers": "schedulers"}
-    folders["alternations"] = "alternations"
+    folders = {k: k for k in ("proposers", "alternations", "schedulers", "surrogates")}
+    folders["selectors"] = "exemplars"
     if what == "runs":
         _list_runs(results, as_json)
         return

@@ -50,6 +50,7 @@ Selectors = Annotated[
 AlternationName = Annotated[
     str, typer.Option("--alternation", help="Whose turn it is: instruction, exemplars or layout.")
 ]
+SurrogateName = Annotated[str, typer.Option("--surrogate", help="What predicts untried prompts.")]
 SchedulerName = Annotated[str, typer.Option("--scheduler", help="Who is evaluated how far.")]
 Layouts = Annotated[bool, typer.Option(help="Whether the layout is searched too.")]
 MaxExemplars = Annotated[int, typer.Option(min=0, max=16, help="Most exemplars in a prompt.")]

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from apo import events
 from apo.alternations import Alternation, Move, turn
 from apo.backends import Backend
+from apo.belief import belief
 from apo.budget import used
 from apo.candidate import Candidate
 from apo.embedding import Embed, SentenceEmbedder
@@ -28,6 +29,8 @@ from apo.sealed import compare
 from apo.steering import Nobody, Source, Steering
 from apo.step import Step
 from apo.store import Store
+from apo.surrogates import Surrogate
+from apo.surrogates.average import Average
 from apo.task import Task
 from apo.view import SearchView
 
@@ -50,6 +53,7 @@ class Engine:
     scheduler: Scheduler
     evaluator: Evaluator
     proposal_backend: Backend
+    surrogate: Surrogate = field(default_factory=Average)
     embed: Embed = field(default_factory=SentenceEmbedder)
     observer: Observer = lambda _history, _record: None
     source: Source = field(default_factory=Nobody)
@@ -207,13 +211,14 @@ class Engine:
         while True:
             self._forecast_once()
             self._drop_unfit(step.cohort)
-            self.steering.listen()
+            # Not even a promotion is journaled while paused, whether or not this process saw the pause begin.
+            self.steering.wait()
             plan = self._plan(scheduler, step.cohort, self._allowance(step))
             for candidate, reason in plan.pruned:
                 self.emit(events.CandidatePruned(candidate=candidate, reason=reason))
-            for candidate, upto in plan.promoted:
-                if self.history.promoted.get(candidate, 0) < upto:
-                    self.emit(events.CandidatePromoted(candidate=candidate, rows=upto))
+            further = {c: n for c, n in plan.promoted if self.history.promoted.get(c, 0) < n}
+            if further:
+                self.emit(events.CandidatesPromoted(rows=further))
             if not plan.assignments or self.steering.stopping:
                 return
             self._ask([(self.history.candidates[c], rows[row]) for c, row in plan.assignments])
@@ -221,7 +226,8 @@ class Engine:
     def _plan(self, scheduler: Scheduler, cohort: Sequence[str], allowance: int) -> Plan:
         """What the scheduler says, if it keeps to its contract: a broken one must not spend."""
         with foreign(f"The scheduler {self.history.spec.scheduler!r} failed", RunError):
-            plan = scheduler.plan(cohort, self.history, allowance)
+            known = belief(self.history, self.surrogate, self.embed)
+            plan = scheduler.plan(cohort, self.history, allowance, known)
         again = [(c, row) for c, row in plan.assignments if row in self.history.evaluations(c)]
         if again or len(plan.assignments) > allowance:
             raise RunError(

@@ -96,11 +96,11 @@ class EvaluationsFinished(Fact, frozen=True):
     """True for rows of the test split, only after the search has ended."""
 
 
-class CandidatePromoted(Fact, frozen=True):
-    """A candidate goes on to the rows of a larger rung."""
+class CandidatesPromoted(Fact, frozen=True):
+    """Candidates go on to more rows, all of a plan at once."""
 
-    candidate: str
-    rows: int
+    rows: dict[str, int]
+    """By candidate id: how many rows it will then have met."""
 
 
 class CandidatePruned(Fact, frozen=True):
@@ -193,7 +193,7 @@ Event = (
     | StepStarted
     | CandidatesProposed
     | EvaluationsFinished
-    | CandidatePromoted
+    | CandidatesPromoted
     | CandidatePruned
     | StepFinished
     | ProblemReported

@@ -90,8 +90,8 @@ class History:
                 self.tested = tested
             case events.RunFinished() as finished:
                 self.finished = finished
-            case events.CandidatePromoted(candidate=candidate, rows=rows):
-                self.promoted[candidate] = rows
+            case events.CandidatesPromoted(rows=rows):
+                self.promoted.update(rows)
             case other:
                 self._take_interruption(other)
 

@@ -14,7 +14,9 @@ from apo.view import SearchView
 
 
 def propose(move: Move, view: SearchView, rng: Random) -> list[Proposal]:
-    """Up to `move.width` proposals that differ from their parent in `move.side` alone, or what people added.
+    """Up to `move.width` proposals that differ from their parent in `move.side`, or what people added.
+
+    They differ in that side alone, but that a proposer may move exemplars along with the instruction.
 
     Raises:
         RunError: the component failed; the message says where.

@@ -51,6 +51,7 @@ class RunOptions:
     selector: tuple[str, ...] | None = None
     alternation: str = "learned"
     scheduler: str = "successive_halving"
+    surrogate: str = "gaussian_process"
     layouts: bool = True
     max_exemplars: int = 16
     calls: int | None = None
@@ -82,6 +83,7 @@ class RunOptions:
             selectors=_components(self.selector, SELECTORS) if self.max_exemplars else (),
             alternation=self.alternation,
             scheduler=self.scheduler,
+            surrogate=self.surrogate,
             layouts=self.layouts,
             max_exemplars=self.max_exemplars,
             budget=self._budget(),

@@ -1,7 +1,7 @@
 """Components found by file name: `apo/proposers/opro.py` holds `class Opro` and is called `opro`.
 
 A folder named by the environment variable APO_PATH adds to the shipped components: its
-sub-folders `proposers`, `exemplars`, `alternations`, `schedulers` and `tasks` are searched as well.
+sub-folders, named like those here and `tasks`, are searched as well.
 """
 
 import importlib.util
@@ -25,13 +25,15 @@ SINGULAR = {
     "exemplars": "selector",
     "alternations": "alternation",
     "schedulers": "scheduler",
+    "surrogates": "surrogate",
+    "acquisitions": "acquisition",
     "tasks": "task",
 }
 """What one component of a kind is called."""
 
 
 def folders(kind: str) -> list[Path]:
-    """Where components of a kind (a key of `SINGULAR`) lie."""
+    """Where components of a kind, a key of SINGULAR, lie."""
     shipped = ROOT.parent / "tasks" if kind == "tasks" else ROOT / kind
     extra = os.environ.get("APO_PATH", "")
     return [shipped, *(Path(part) / kind for part in extra.split(os.pathsep) if part)]

@@ -75,6 +75,7 @@ def check(spec: RunSpec, task: Task) -> None:
         plugins.build("proposers", name)
     plugins.build("alternations", spec.alternation)
     plugins.build("schedulers", spec.scheduler)
+    plugins.build("surrogates", spec.surrogate)
     for model in filter(None, (spec.model, spec.proposal_model)):
         check_model(model)
     least = least_calls(task)
@@ -187,6 +188,7 @@ def _engine(
         store=store,
         alternation=plugins.build("alternations", spec.alternation),
         scheduler=plugins.build("schedulers", spec.scheduler),
+        surrogate=plugins.build("surrogates", spec.surrogate),
         evaluator=Evaluator(backend(models.task), task.scorer, task.decoding),
         proposal_backend=backend(models.proposal),
         observer=observer,

@@ -106,6 +106,16 @@ def _table(scores: Mapping[str, Mapping[str, float]], winner: str) -> _Table:
     return _Table(values, there, names.index(winner))
 
 
+def adjusted(scores: Mapping[str, Mapping[str, float]]) -> tuple[dict[str, float], float]:
+    """Mean scores as on rows of average difficulty, by candidate id, and the scores' dispersion.
+
+    Every candidate has at least one score. The dispersion, in (0, 1], is the variance of scores around
+    what candidate and row let expect, by that of right/wrong ones.
+    """
+    means, dispersion = _adjust(_table(scores, min(scores)))
+    return dict(zip(sorted(scores), (float(mean) for mean in means), strict=True)), dispersion
+
+
 def _true_mean(table: _Table) -> float:
     """The winner's posterior mean, in [0, 1]."""
     shares, dispersion = _adjust(table)

@@ -84,6 +84,7 @@ class RunSpec:
     selectors: tuple[str, ...] = SELECTORS
     alternation: str = "learned"
     scheduler: str = "successive_halving"
+    surrogate: str = "gaussian_process"
     layouts: bool = True
     """Whether the layout is searched too."""
     max_exemplars: int = 16

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from apo import events, plugins
 from apo.backends import Request
 from apo.backends.scripted import Scripted, as_text
+from apo.belief import Posterior
 from apo.budget import Budget
 from apo.candidate import Candidate, Evaluation, Failure, Usage
 from apo.engine import Engine
@@ -67,6 +68,7 @@ def toy_spec(**changes: Any) -> RunSpec:
         task=TaskSource("toy"),
         model=ModelSpec("toy-model", "http://127.0.0.1:1/v1"),
         budget=Budget(calls=600),
+        surrogate="average",
     )
     return replace(spec, **changes)
 
@@ -106,6 +108,11 @@ def letters(texts: Sequence[str]) -> "NDArray[np.float64]":
     return np.asarray(counts / np.linalg.norm(counts, axis=1, keepdims=True))
 
 
+def ignorant(candidates: Sequence[str]) -> Posterior:
+    """Believes the same of all candidates."""
+    return Posterior(np.full(len(candidates), 0.5), 0.08 * np.eye(len(candidates)))
+
+
 def run_engine(
     task: Task, spec: RunSpec, answer: Answer, store: MemoryStore | None = None
 ) -> tuple[History, MemoryStore, Scripted]:
@@ -121,6 +128,7 @@ def run_engine(
         store=store,
         alternation=plugins.build("alternations", spec.alternation),
         scheduler=plugins.build("schedulers", spec.scheduler),
+        surrogate=plugins.build("surrogates", spec.surrogate),
         evaluator=Evaluator(backend, task.scorer, task.decoding, chunk_rows=8, clock=lambda: 0.0),
         proposal_backend=backend,
         embed=letters,

@@ -9,6 +9,7 @@ import pytest
 from apo.alternations import Move
 from apo.backends import Request
 from apo.backends.scripted import as_text
+from apo.belief import Belief
 from apo.budget import Budget
 from apo.candidate import Failure
 from apo.errors import ConfigError, DataError, RunError
@@ -119,7 +120,7 @@ def test_broken_component_is_named_with_its_place(tmp_path: Path, monkeypatch: p
 class Again:
     """A scheduler that asks for the first row for ever."""
 
-    def plan(self, cohort: Sequence[str], history: History, allowance: int) -> Plan:
+    def plan(self, cohort: Sequence[str], history: History, allowance: int, belief: Belief) -> Plan:
         """The same pair each time."""
         return Plan(((cohort[0], history.dev[0].id),))
 
@@ -128,7 +129,7 @@ class Again:
 class Greedy:
     """A scheduler that takes every row, whatever is left."""
 
-    def plan(self, cohort: Sequence[str], history: History, allowance: int) -> Plan:
+    def plan(self, cohort: Sequence[str], history: History, allowance: int, belief: Belief) -> Plan:
         """All rows of all candidates."""
         return Plan(tuple(pair for c in cohort for pair in untried(c, history, len(history.dev))))
 

@@ -4,40 +4,20 @@ from random import Random
 
 import pytest
 
-from apo import events, plugins
-from apo.backends.scripted import Scripted, as_text
-from apo.candidate import Candidate
+from apo import plugins
 from apo.errors import ConfigError
-from apo.history import History
-from apo.metering import MeteredModel
 from apo.prompt import Prompt
 from apo.proposers.evolution import Evolution
-from apo.store.memory import MemoryStore
 from apo.view import SearchView
-from tests.helpers import evaluation, proposed, started, toy_spec, toy_task
+from tests import searches
+from tests.searches import asked
 
-TASK = toy_task()
 TEXTS = ("Name it.", "Say the colour.", "Which colour is it?", "Colour, please.")
 
 
 def searched(scores: tuple[float, ...]) -> SearchView:
     """A search whose candidates have instructions of their own and score this on every dev row."""
-    store = MemoryStore()
-    store.append(started(TASK, toy_spec()))
-    for fact in proposed(*(Candidate(f"c{n}", Prompt(TEXTS[n])) for n in range(len(scores)))):
-        store.append(fact)
-    done = [evaluation(f"c{n}", row.id, score) for n, score in enumerate(scores) for row in TASK.dev]
-    store.append(events.EvaluationsFinished(evaluations=tuple(done)))
-    backend = Scripted(lambda request: f"<INS>Child {request.seed}.</INS>")
-    model = MeteredModel(backend, 100)
-    return SearchView(TASK.description, TASK.train, TASK.dev, History(store.read()), model)
-
-
-def asked(view: SearchView) -> list[str]:
-    """What the model was asked."""
-    backend = view.model._backend
-    assert isinstance(backend, Scripted)
-    return [as_text(request.rendered) for request in backend.requests]
+    return searches.searched([Prompt(text) for text in TEXTS[: len(scores)]], scores)
 
 
 @pytest.mark.parametrize("kind", ["ga", "de"])

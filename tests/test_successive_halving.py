@@ -15,7 +15,7 @@ from apo.prompt import Prompt
 from apo.schedulers import Scheduler
 from apo.schedulers.successive_halving import SuccessiveHalving
 from apo.store.memory import MemoryStore
-from tests.helpers import evaluation, proposed, started, toy_spec, toy_task
+from tests.helpers import evaluation, ignorant, proposed, started, toy_spec, toy_task
 
 BRACKETS = {
     "8x10_4x20_2x40_1x80": (8, [10, 20, 40, 80], 200),
@@ -52,7 +52,7 @@ def play_by(
     """The same with the score of each candidate on each row."""
     rounds: Rounds = []
     while True:
-        plan = scheduler.plan(cohort, History(store.read()), allowance)
+        plan = scheduler.plan(cohort, History(store.read()), allowance, ignorant)
         for candidate, reason in plan.pruned:
             store.append(events.CandidatePruned(candidate=candidate, reason=reason))
         if not plan.assignments:
@@ -108,10 +108,10 @@ def test_reasons_and_promotions() -> None:
     """A rung's plan says who was dropped on how many rows, and how far the others go."""
     store = new_store(20, ["x"] * 4)
     scheduler, cohort = SuccessiveHalving(2, 10), ["c0", "c1", "c2", "c3"]
-    first = scheduler.plan(cohort, History(store.read()), 1000)
+    first = scheduler.plan(cohort, History(store.read()), 1000, ignorant)
     done = tuple(evaluation(c, row, float(c in ("c1", "c2"))) for c, row in first.assignments)
     store.append(events.EvaluationsFinished(evaluations=done))
-    second = scheduler.plan(cohort, History(store.read()), 1000)
+    second = scheduler.plan(cohort, History(store.read()), 1000, ignorant)
 
     assert ((), ()) == (first.promoted, first.pruned)
     assert (("c1", 20), ("c2", 20)) == second.promoted
@@ -144,7 +144,7 @@ def test_missing_row_is_not_zero() -> None:
     failing = [evaluation("c1", row, None if place < 5 else 0.8) for place, row in enumerate(rows)]
     done = [evaluation("c0", row, 0.6) for row in rows] + failing
     store.append(events.EvaluationsFinished(evaluations=tuple(done)))
-    plan = SuccessiveHalving(2, 10).plan(cohort, History(store.read()), 1000)
+    plan = SuccessiveHalving(2, 10).plan(cohort, History(store.read()), 1000, ignorant)
 
     assert ["c0"] == [candidate for candidate, _ in plan.pruned]
 

@@ -129,7 +129,7 @@ LINES: list[tuple[events.Event, str | None]] = [
         "difference +15.5 points (+9.0 to +22.0)",
     ),
     (events.CandidatePruned(candidate="c1", reason="x"), None),
-    (events.CandidatePromoted(candidate="c1", rows=9), None),
+    (events.CandidatesPromoted(rows={"c1": 9}), None),
     (events.CandidatesProposed(step=0, candidates=(SEED,)), None),
     (events.CandidatesProposed(step=1, candidates=()), "  0 candidates"),
     (events.CandidatesProposed(step=1, candidates=(ONE,), problem="slow"), "  1 candidate; slow"),

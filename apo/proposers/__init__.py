@@ -13,7 +13,9 @@ class Proposer(Protocol):
     def propose(self, view: SearchView, count: int, rng: Random) -> list[Proposal]:
         """At most `count` proposals; the same view, replies and `rng` give the same ones.
 
-        Exemplars and layout stay those of the parent. Texts are not checked here: the engine
-        discards what is empty, repeated or leaked. Failed calls give fewer proposals, never an error.
+        The layout is a parent's. So are the exemplars, unless a proposer moves them along: then they are
+        distinct members of `view.pool()` or of a parent's list, at most `view.max_exemplars`. Texts are
+        not checked here: the engine discards what is empty, repeated or leaked. Failed calls give fewer
+        proposals, never an error.
         """
         ...

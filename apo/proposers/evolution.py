@@ -13,7 +13,8 @@ from typing import Literal
 
 from apo.candidate import Candidate, Proposal
 from apo.prompt import Message
-from apo.proposers._writing import ANSWER_ONLY, TEMPERATURE, WORDS, about, chat, proposals
+from apo.proposers._ranking import best_of_each
+from apo.proposers._writing import ANSWER_ONLY, about, ask, chat, proposals
 from apo.view import SearchView
 
 
@@ -31,16 +32,11 @@ class Evolution:
 
     def propose(self, view: SearchView, count: int, rng: Random) -> list[Proposal]:
         """One call for each proposal; none while there are fewer than two instructions."""
-        bred = _distinct(view, self.population)
+        bred = best_of_each(view, self.population)
         if len(bred) < 2:
             return []
         families = [self._family(view, bred, rng) for _ in range(count)]
-        replies = view.model.ask(
-            [self._request(view, family) for family in families],
-            rng,
-            max_tokens=WORDS,
-            temperature=TEMPERATURE,
-        )
+        replies = ask(view, [self._request(view, family) for family in families], rng)
         answered = [family for family, reply in zip(families, replies, strict=True) if reply is not None]
         children = proposals(replies, view.best)
         return [
@@ -70,15 +66,6 @@ class Evolution:
         )
         best = f"The best instruction: {view.best.prompt.instruction}"
         return chat(about(view.description), *shown, best, steps, ANSWER_ONLY)
-
-
-def _distinct(view: SearchView, count: int) -> list[Candidate]:
-    """The best candidate of each instruction, up to `count`."""
-    found: dict[str, Candidate] = {}
-    for candidate in view.ranked(len(view.history.candidates)):
-        if candidate.prompt.instruction.strip() and len(found) < count:
-            found.setdefault(candidate.prompt.instruction, candidate)
-    return list(found.values())
 
 
 def _roulette(view: SearchView, bred: list[Candidate], rng: Random) -> Candidate:

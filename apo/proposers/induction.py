@@ -11,7 +11,7 @@ from random import Random
 
 from apo.candidate import Proposal
 from apo.prompt import Message
-from apo.proposers._writing import ANSWER_ONLY, TEMPERATURE, WORDS, about, chat, pairs, proposals
+from apo.proposers._writing import ANSWER_ONLY, about, ask, chat, pairs, proposals
 from apo.view import SearchView
 
 
@@ -41,7 +41,7 @@ class Induction:
                 ANSWER_ONLY,
             )
         ] * again
-        replies = view.model.ask(chats, rng, max_tokens=WORDS, temperature=TEMPERATURE)
+        replies = ask(view, chats, rng)
         return proposals(replies, best)
 
     def _induce(self, view: SearchView, rng: Random) -> tuple[Message, ...]:

@@ -11,7 +11,8 @@ from random import Random
 
 from apo.candidate import Proposal
 from apo.prompt import Message
-from apo.proposers._writing import ANSWER_ONLY, TEMPERATURE, WORDS, about, chat, pairs, proposals
+from apo.proposers._ranking import best_of_each
+from apo.proposers._writing import ANSWER_ONLY, about, ask, chat, pairs, proposals
 from apo.view import SearchView
 
 
@@ -32,7 +33,7 @@ class Opro:
     def propose(self, view: SearchView, count: int, rng: Random) -> list[Proposal]:
         """One call for each proposal, all with the same history and different examples."""
         chats = [self._request(view, rng) for _ in range(count)]
-        replies = view.model.ask(chats, rng, max_tokens=WORDS, temperature=TEMPERATURE)
+        replies = ask(view, chats, rng)
         return proposals(replies, view.best)
 
     def _request(self, view: SearchView, rng: Random) -> tuple[Message, ...]:
@@ -50,10 +51,9 @@ class Opro:
 
     def _trajectory(self, view: SearchView) -> str:
         """The best instructions, each once with its best score, ascending."""
-        scores: dict[str, float] = {}
-        for candidate in view.ranked(len(view.history.candidates)):
-            instruction = candidate.prompt.instruction
-            if instruction and len(scores) < self.shown:
-                scores.setdefault(instruction, view.history.mean(candidate.id))
-        ascending = sorted(scores.items(), key=lambda item: item[1])
-        return "\n\n".join(f"Instruction: {text}\nScore: {round(100 * score)}" for text, score in ascending)
+        mean = view.history.mean
+        ascending = sorted(best_of_each(view, self.shown), key=lambda candidate: mean(candidate.id))
+        return "\n\n".join(
+            f"Instruction: {candidate.prompt.instruction}\nScore: {round(100 * mean(candidate.id))}"
+            for candidate in ascending
+        )

@@ -12,7 +12,7 @@ from random import Random
 
 from apo.candidate import Evaluation, Proposal
 from apo.prompt import Message
-from apo.proposers._writing import ANSWER_ONLY, TEMPERATURE, WORDS, about, chat, proposals
+from apo.proposers._writing import ANSWER_ONLY, about, ask, chat, proposals
 from apo.task import Example
 from apo.view import SearchView
 
@@ -42,19 +42,9 @@ class Reflection:
         affordable = min(count, view.model.left // 2)
         groups = [rng.sample(failed, min(self.errors, len(failed))) for _ in range(affordable)]
         instruction = best.prompt.instruction
-        reasons = view.model.ask(
-            [_criticise(view, instruction, group) for group in groups],
-            rng,
-            max_tokens=WORDS,
-            temperature=TEMPERATURE,
-        )
+        reasons = ask(view, [_criticise(view, instruction, group) for group in groups], rng)
         told = [(g, r.text.strip()) for g, r in zip(groups, reasons, strict=True) if r is not None]
-        replies = view.model.ask(
-            [_edit(view, instruction, group, reason) for group, reason in told],
-            rng,
-            max_tokens=WORDS,
-            temperature=TEMPERATURE,
-        )
+        replies = ask(view, [_edit(view, instruction, group, reason) for group, reason in told], rng)
         return proposals(replies, best, [reason for _, reason in told])
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from apo.belief import Belief
 from apo.candidate import prompt_length
 from apo.history import History
 
@@ -26,8 +27,10 @@ class Plan:
 class Scheduler(Protocol):
     """Spends evaluations on a cohort; a frozen dataclass whose fields are its options."""
 
-    def plan(self, cohort: Sequence[str], history: History, allowance: int) -> Plan:
+    def plan(self, cohort: Sequence[str], history: History, allowance: int, belief: Belief) -> Plan:
         """The next evaluations for a cohort (candidate ids), a function of its arguments alone.
+
+        `belief` says what is believed of candidates' true scores now; asking it may take a second.
 
         Rows are dealt as growing prefixes of `history.dev`, so that any two candidates share rows.
         Assigns at most `allowance` pairs. Called again when they are done, until a plan has none.

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from apo.belief import Belief
 from apo.history import History
 from apo.schedulers import NO_BUDGET, Plan, untried
 
@@ -11,7 +12,7 @@ from apo.schedulers import NO_BUDGET, Plan, untried
 class Full:
     """No candidate is dropped before it has met all rows, unless the budget ends."""
 
-    def plan(self, cohort: Sequence[str], history: History, allowance: int) -> Plan:
+    def plan(self, cohort: Sequence[str], history: History, allowance: int, belief: Belief) -> Plan:
         """All rows for as many candidates as the allowance holds; the others are dropped."""
         assignments: list[tuple[str, str]] = []
         pruned: list[tuple[str, str]] = []

@@ -9,6 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from apo.belief import Belief
 from apo.history import History
 from apo.schedulers import NO_BUDGET, Plan, keep_best, untried
 from apo.schedulers._halving import check, levels
@@ -65,7 +66,7 @@ class Hyperband:
             dealt[place].append(candidate)
         return dealt
 
-    def plan(self, cohort: Sequence[str], history: History, allowance: int) -> Plan:
+    def plan(self, cohort: Sequence[str], history: History, allowance: int, belief: Belief) -> Plan:
         """The next rung of all brackets. A new cohort is cut to what the allowance can bring to its end."""
         rows = len(history.dev)
         pruned: list[tuple[str, str]] = []

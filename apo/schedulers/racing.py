@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from apo.belief import Belief
 from apo.history import History
 from apo.schedulers import NO_BUDGET, Plan, keep_best, untried
 
@@ -46,7 +47,7 @@ class Racing:
                 f"block must be at least 1 and alpha between 0 and 1, not {self.block} and {self.alpha}"
             )
 
-    def plan(self, cohort: Sequence[str], history: History, allowance: int) -> Plan:
+    def plan(self, cohort: Sequence[str], history: History, allowance: int, belief: Belief) -> Plan:
         """The next block for all that are left, after dropping what the last one told apart.
 
         What the allowance cannot bring to all rows is cut: the last of a new cohort, else the worst.

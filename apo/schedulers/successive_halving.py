@@ -8,9 +8,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from apo.belief import Belief
 from apo.history import History
-from apo.schedulers import NO_BUDGET, Plan, keep_best, untried
+from apo.schedulers import Plan
 from apo.schedulers._halving import check, levels
+from apo.schedulers._rungs import Rung, climb, cost
 
 
 @dataclass(frozen=True)
@@ -29,34 +31,15 @@ class SuccessiveHalving:
         most = min(levels(cohort, self.eta), levels(rows / self.least_rows, self.eta))
         return [math.ceil(rows / self.eta**level) for level in range(most, -1, -1)]
 
+    def ladder(self, cohort: int, rows: int) -> list[Rung]:
+        """The same with the number of candidates that climb each rung."""
+        rungs = self.rungs(cohort, rows)
+        return [(math.ceil(cohort / self.eta**number), upto) for number, upto in enumerate(rungs)]
+
     def cost(self, cohort: int, rows: int) -> int:
         """Evaluations that a cohort of that size takes from its first row to the last rung's end."""
-        total = before = 0
-        for number, upto in enumerate(self.rungs(cohort, rows)):
-            total += math.ceil(cohort / self.eta**number) * (upto - before)
-            before = upto
-        return total
+        return cost(self.ladder(cohort, rows))
 
-    def plan(self, cohort: Sequence[str], history: History, allowance: int) -> Plan:
-        """The first rung that is not complete, after dropping what did not earn it.
-
-        A new cohort is cut to what the allowance can bring to the last rung.
-        """
-        entered = [c for c in cohort if c not in history.pruned or history.evaluations(c)]
-        rows = len(history.dev)
-        pruned: list[tuple[str, str]] = []
-        if not any(history.evaluations(c) for c in entered):
-            while entered and self.cost(len(entered), rows) > allowance:
-                pruned.append((entered.pop(), NO_BUDGET))
-        alive = [c for c in entered if c not in history.pruned]
-        before = 0
-        for number, upto in enumerate(self.rungs(len(entered), rows)):
-            keep = math.ceil(len(entered) / self.eta**number)
-            alive, dropped = keep_best(alive, keep, history, before)
-            pruned += [(c, f"not among the best {keep} on {before} rows") for c in dropped]
-            missing = [pair for c in alive for pair in untried(c, history, upto)]
-            if missing:
-                promoted = tuple((c, upto) for c in alive) if before else ()
-                return Plan(tuple(missing[:allowance]), promoted, tuple(pruned))
-            before = upto
-        return Plan((), (), tuple(pruned))
+    def plan(self, cohort: Sequence[str], history: History, allowance: int, belief: Belief) -> Plan:
+        """The first rung that is not complete; a new cohort is cut to what can be brought to the last one."""
+        return climb(cohort, history, allowance, lambda size: self.ladder(size, len(history.dev)))

@@ -65,15 +65,15 @@ def lists(task: Task, rng: Random) -> list[tuple[str, ...]]:
 
     One exemplar has no other order; another one stands in its place.
     """
-    found = []
+    found: list[tuple[str, ...]] = []
     for size, _ in product(SIZES, range(DRAWS)):
         ids = [row.id for row in rng.sample(task.train, size)]
         found.append(tuple(ids))
         for _ in range(ORDERS - 1):
             found.append(tuple(rng.sample(ids, size)))
-    for place, ids in enumerate(found):
+    for place, known in enumerate(found):
         while found.index(found[place]) < place:
-            found[place] = tuple(row.id for row in rng.sample(task.train, len(ids)))
+            found[place] = tuple(row.id for row in rng.sample(task.train, len(known)))
     return found
 
 

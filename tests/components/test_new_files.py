@@ -64,6 +64,7 @@ FILES = {
         from collections.abc import Sequence
         from dataclasses import dataclass
 
+        from apo.belief import Belief
         from apo.history import History
         from apo.schedulers import Plan, untried
 
@@ -72,7 +73,7 @@ FILES = {
         class OneByOne:
             """The first candidate that lacks rows gets them all."""
 
-            def plan(self, cohort: Sequence[str], history: History, allowance: int) -> Plan:
+            def plan(self, cohort: Sequence[str], history: History, allowance: int, belief: Belief) -> Plan:
                 for candidate in cohort:
                     missing = untried(candidate, history, len(history.dev))
                     if missing and candidate not in history.pruned and len(missing) <= allowance:

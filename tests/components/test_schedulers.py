@@ -14,9 +14,9 @@ from apo.prompt import Prompt
 from apo.schedulers import Plan, Scheduler
 from apo.store.memory import MemoryStore
 from tests.components.helpers import state
-from tests.helpers import evaluation, proposed, started, toy_spec, toy_task
+from tests.helpers import evaluation, ignorant, proposed, started, toy_spec, toy_task
 
-NAMES = plugins.names("schedulers")
+NAMES = [*plugins.names("schedulers"), "triple:kind=sh"]
 Value = Callable[[str, str], float | None]
 """The score of a candidate on a row; None where the request fails."""
 
@@ -41,7 +41,7 @@ class Game:
 
     def step(self, value: Value, allowance: int) -> bool:
         """Plan once and carry the plan out; False when the cohort is done."""
-        plan = self.scheduler.plan(self.cohort, self.history, allowance)
+        plan = self.scheduler.plan(self.cohort, self.history, allowance, ignorant)
         self.plans.append(plan)
         for candidate, reason in plan.pruned:
             self.store.append(events.CandidatePruned(candidate=candidate, reason=reason))
@@ -172,8 +172,8 @@ def test_plan_is_pure(name: str, cohort: int, rows: int, allowance: int, steps: 
         steps -= 1
     history = game.history
     before = state(history)
-    plans = [game.scheduler.plan(game.cohort, history, allowance) for _ in range(2)]
-    fresh = plugins.build("schedulers", name).plan(game.cohort, game.history, allowance)
+    plans = [game.scheduler.plan(game.cohort, history, allowance, ignorant) for _ in range(2)]
+    fresh = plugins.build("schedulers", name).plan(game.cohort, game.history, allowance, ignorant)
 
     assert [fresh, fresh] == plans
     assert before == history.facts()
@@ -188,7 +188,7 @@ def test_no_allowance(name: str, cohort: int, rows: int, steps: int) -> None:
     while steps > 0 and game.step(by_number, 10**9):
         steps -= 1
 
-    assert () == game.scheduler.plan(game.cohort, game.history, 0).assignments
+    assert () == game.scheduler.plan(game.cohort, game.history, 0, ignorant).assignments
 
 
 @pytest.mark.parametrize("name", NAMES)

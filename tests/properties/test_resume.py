@@ -30,7 +30,7 @@ TASK = toy_task()
 NARROW = 30
 """Words of a prompt that the narrow model takes."""
 SMALL_RUNGS = {"successive_halving": "successive_halving:least_rows=5"}
-SCHEDULERS = [SMALL_RUNGS.get(name, name) for name in plugins.names("schedulers")]
+SCHEDULERS = [*(SMALL_RUNGS.get(name, name) for name in plugins.names("schedulers")), "triple:kind=sh"]
 
 
 def failing(request: Request) -> str | Failure:
