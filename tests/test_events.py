@@ -44,7 +44,7 @@ def values(kind: Any) -> st.SearchStrategy[Any]:
         return st.sampled_from(args)
     if origin in (Union, UnionType):
         return st.one_of(*map(values, args))
-    if origin is Mapping:
+    if origin in (Mapping, dict):
         return st.dictionaries(values(args[0]), values(args[1]), max_size=2)
     if origin is tuple and args[-1] is ...:
         return st.lists(values(args[0]), max_size=2).map(tuple)
