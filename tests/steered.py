@@ -15,7 +15,7 @@ from apo.spec import RunSpec
 from apo.store import Store
 from apo.store.memory import MemoryStore
 from apo.task import Task
-from tests.helpers import Answer, started, toy_spec
+from tests.helpers import letters, Answer, started, toy_spec
 
 Script = tuple[tuple[int, Order], ...]
 """At which length of the journal which command is sent."""
@@ -95,6 +95,7 @@ class Steered:
             alternation=plugins.build("alternations", self.spec.alternation),
             scheduler=plugins.build("schedulers", self.spec.scheduler),
             evaluator=Evaluator(asked, self.task.scorer, self.task.decoding, 8, clock=lambda: 0.0),
+            embed=letters,
             proposal_backend=asked,
             source=Scheduled(history, self.script),
         )

@@ -16,6 +16,9 @@ from apo.seeding import rng
 
 DRAWS = 8
 """Worlds drawn for each place in a block; if the best of nearly all is a complete prompt, it has won."""
+UNLIKELY, UNPAID = "not likely to be the best", "no budget left for all its rows"
+ENDS = (UNLIKELY, UNPAID)
+"""Why candidates are dropped at the end of a race; where one was, the others follow."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +53,9 @@ class Thompson:
         if fresh:
             return self._opening(fresh, history, allowance)
         open_ = [c for c in alive if not history.is_full(c)]
-        if not open_:
-            return Plan()
+        over = next((why for c in cohort if (why := history.pruned.get(c)) in ENDS), None)
+        if over is not None or not open_:
+            return Plan(pruned=tuple((c, over or UNLIKELY) for c in open_))
         best = history.best()
         rivals = [c for c in alive if history.is_full(c)]
         if best is not None and best.id not in rivals:
@@ -59,16 +63,15 @@ class Thompson:
         state = belief([*open_, *rivals])
         chosen = self._chosen(open_, state, history)
         if not chosen:
-            return Plan(pruned=tuple((c, "not likely to be the best") for c in open_))
-        leader = max(range(len(open_)), key=lambda place: state.mean[place])
-        rest = len(untried(open_[leader], history, rows))
-        upto = {c: min(rows, len(history.evaluations(c)) + self.block) for c in chosen}
-        cost = sum(len(untried(c, history, n)) for c, n in upto.items())
-        if cost + rest > allowance:
-            return self._finish(
-                [open_[place] for place in (-state.mean[: len(open_)]).argsort()], history, allowance
-            )
-        return _block(upto, history)
+            return Plan(pruned=tuple((c, UNLIKELY) for c in open_))
+        leader = open_[max(range(len(open_)), key=lambda place: state.mean[place])]
+        rest = len(untried(leader, history, rows))
+        upto = {c: min(rows, len(history.evaluations(c)) + self.block) for c in open_ if c in chosen}
+        if sum(len(untried(c, history, n)) for c, n in upto.items()) + rest <= allowance:
+            return _block(upto, history)
+        if rest <= allowance:
+            return _block({leader: rows}, history)
+        return Plan(pruned=tuple((c, UNPAID) for c in open_))
 
     def _opening(self, fresh: Sequence[str], history: History, allowance: int) -> Plan:
         """The first rows for as many as can be paid for, so that one of them can meet all."""
@@ -89,14 +92,6 @@ class Thompson:
         worlds = state.mean + noise @ root.T
         winners = dict.fromkeys(int(place) for place in worlds.argmax(axis=1))
         return [open_[place] for place in winners if place < len(open_)][: self.width]
-
-    def _finish(self, ranked: Sequence[str], history: History, allowance: int) -> Plan:
-        """All rows for the one believed best, if it can be paid; the end for the others, if not."""
-        rows = len(history.dev)
-        for candidate in ranked[:1]:
-            if len(untried(candidate, history, rows)) <= allowance:
-                return _block({candidate: rows}, history)
-        return Plan(pruned=tuple((c, NO_BUDGET) for c in ranked))
 
 
 def _block(upto: dict[str, int], history: History) -> Plan:

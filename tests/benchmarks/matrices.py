@@ -36,18 +36,18 @@ INSTRUCTIONS = {
         "Read the remark and classify its mood. Praise is positive, blame is negative.",
         "You are a careful reader. Answer the question exactly as in the examples.",
     ),
-    "bbh/boolean_expressions": (
-        "Evaluate the Boolean expression. Answer with True or False.",
-        "True or False",
-        "First resolve the brackets, then not, then and, then or. Give the value of the expression.",
-        "Compute the result of this line of Python.",
-        "You are a careful reader. Answer the question exactly as in the examples.",
-    ),
     "instruction_induction/second_word_letter": (
         "Write the second letter of the word.",
         "second letter",
         "Skip the first letter of the word and write down the one that follows it.",
         "Which character stands at position two? Answer with this character alone.",
+        "You are a careful reader. Answer the question exactly as in the examples.",
+    ),
+    "instruction_induction/singular_to_plural": (
+        "Write the plural of the noun.",
+        "singular to plural",
+        "Suppose that there are several of it. How is the word then written?",
+        "Answer with the form of the word that follows the number two.",
         "You are a careful reader. Answer the question exactly as in the examples.",
     ),
     "instruction_induction/active_to_passive": (
