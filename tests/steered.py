@@ -15,7 +15,7 @@ from apo.spec import RunSpec
 from apo.store import Store
 from apo.store.memory import MemoryStore
 from apo.task import Task
-from tests.helpers import letters, Answer, started, toy_spec
+from tests.helpers import Answer, letters, started, toy_spec
 
 Script = tuple[tuple[int, Order], ...]
 """At which length of the journal which command is sent."""
