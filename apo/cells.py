@@ -42,6 +42,7 @@ def share(value: float) -> str:
 
 
 def layout(layout: Layout) -> str:
-    """The form, with a mark where the instruction is not a system message though it could be."""
+    """The form, with ↑ where the instruction opens the first user turn, ↓ where it is next to the input."""
     chat = layout.form in ("turns", "fields")
-    return f"{layout.form}−sys" if chat and not layout.system else layout.form
+    mark = {"system": "", "first": "↑" if chat else "", "last": "↓"}[layout.place]
+    return f"{layout.form}{mark}"

@@ -75,7 +75,8 @@ def _options(
 @app.command("list")
 def list_(
     what: Annotated[
-        str, typer.Argument(help="runs, proposers, selectors, schedulers, surrogates or scorers")
+        str,
+        typer.Argument(help="runs, proposers, selectors, alternations, schedulers, surrogates or scorers"),
     ] = "runs",
     results: Results = RESULTS,
     as_json: AsJson = False,
@@ -83,7 +84,8 @@ def list_(
     """List runs, or the components that a run can be made of."""
     from apo import plugins, tables
 
-    folders = {"selectors": "exemplars"} | {k: k for k in ("proposers", "schedulers", "surrogates")}
+    folders = {k: k for k in ("proposers", "alternations", "schedulers", "surrogates")}
+    folders["selectors"] = "exemplars"
     if what == "runs":
         _list_runs(results, as_json)
         return

@@ -47,6 +47,9 @@ Selectors = Annotated[
     list[str] | None,
     typer.Option("--selector", help="Who selects exemplars, name:option=value; or `none`."),
 ]
+AlternationName = Annotated[
+    str, typer.Option("--alternation", help="Whose turn it is: instruction, exemplars or layout.")
+]
 SurrogateName = Annotated[str, typer.Option("--surrogate", help="What predicts untried prompts.")]
 SchedulerName = Annotated[str, typer.Option("--scheduler", help="Who is evaluated how far.")]
 Layouts = Annotated[bool, typer.Option(help="Whether the layout is searched too.")]

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from apo import events
-from apo.alternation import next_move
+from apo.alternations import Alternation, Move, turn
 from apo.backends import Backend
 from apo.belief import belief
-from apo.budget import calls_left, used
+from apo.budget import used
 from apo.candidate import Candidate
 from apo.errors import ApoError, RunError
 from apo.evaluation import Evaluator, Pair
@@ -48,6 +48,7 @@ class Engine:
     task: Task
     history: History
     store: Store
+    alternation: Alternation
     scheduler: Scheduler
     evaluator: Evaluator
     proposal_backend: Backend
@@ -129,7 +130,7 @@ class Engine:
     def _reason(self) -> str:
         if self.history.orders.stopping:
             return "stopped by hand"
-        return "nothing left to try" if next_move(self.history) is None else "budget spent"
+        return "nothing left to try" if self._next_move() is None else "budget spent"
 
     def _test(self, winner: Candidate) -> None:
         seed = self.history.candidates["c0"]
@@ -138,12 +139,6 @@ class Engine:
             pairs = [(candidate, row) for row in self.task.test if row.id not in done]
             self._ask(pairs, sealed=True)
         self.emit(compare(self.history, winner))
-
-    def left(self) -> int:
-        """Calls left for the search, after what the sealed test will take."""
-        history = self.history
-        left = calls_left(history.budget, history.total, history.seconds)
-        return max(0, left - history.sealed_left)
 
     def view(self, model: MeteredModel) -> SearchView:
         """What components see now."""
@@ -161,7 +156,7 @@ class Engine:
 
     def _begin(self) -> bool:
         """Start the next step, if there is one."""
-        number, left = len(self.history.steps), self.left()
+        number, left = len(self.history.steps), self.history.left
         if number == 0:
             self.emit(events.StepStarted(step=0, side=None, component="seed", allowance=left))
             return True
@@ -169,7 +164,7 @@ class Engine:
             raise RunError(f"The seed prompt got no answer on any dev row. {first_failure(self.history)}")
         # Less than one candidate's dev rows cannot make a new winner.
         over = left < len(self.task.dev) or self.history.orders.stopping
-        move = None if over else next_move(self.history)
+        move = None if over else self._next_move()
         if move is None:
             return False
         allowance = min(left, max(2 * len(self.task.dev), int(SHARE * left)))
@@ -180,9 +175,14 @@ class Engine:
             width=move.width,
             allowance=allowance,
             cohort=tuple(self.history.orders.promoted) if move.component == PROMOTED else (),
+            pool=move.pool,
         )
         self.emit(begun)
         return True
+
+    def _next_move(self) -> Move | None:
+        with foreign(f"The alternation {self.history.spec.alternation!r} failed", RunError):
+            return turn(self.alternation, self.history)
 
     def _propose(self, step: Step) -> None:
         if step.number == 0:

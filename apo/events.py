@@ -60,6 +60,8 @@ class StepStarted(Fact, frozen=True):
     """Completions that the step may take, of all roles; fixed here, so that a resumed step keeps it."""
     cohort: tuple[str, ...] = ()
     """Candidates of earlier steps that this one evaluates further."""
+    pool: str = ""
+    """Candidate whose own outputs the step's exemplars are chosen from; empty: from all there are."""
 
 
 class Discard(msgspec.Struct, frozen=True):

@@ -144,8 +144,8 @@ def fill(content: Mapping[str, Any], text: str, embed: Embed | None = None) -> d
 
 def _placeholder(prompt: Prompt) -> str:
     """A mark for the input that stands nowhere in the prompt itself."""
-    labels = (prompt.layout.input_label, prompt.layout.output_label)
-    written = [prompt.instruction, *labels, *(t for e in prompt.exemplars for t in (e.input, e.output))]
+    rendered = render(prompt, "")
+    written = [rendered] if isinstance(rendered, str) else [message.content for message in rendered]
     placeholder, number = PLACEHOLDER, 1
     while any(placeholder in text for text in written):
         number += 1

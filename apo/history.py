@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from apo import commands, events
-from apo.budget import Budget, Forecast, Spend
+from apo.budget import Budget, Forecast, Spend, calls_left
 from apo.candidate import Candidate, Evaluation, Prediction, prompt_length, scored
 from apo.errors import RunError
 from apo.orders import HUMAN, PROMOTED, Orders
@@ -69,7 +69,7 @@ class History:
                 self.started = started
                 self.orders.budget = started.spec.budget
             case events.StepStarted() as b:
-                self.steps.append(Step(b.step, b.side, b.component, b.width, b.allowance, b.cohort))
+                self.steps.append(Step(b.step, b.side, b.component, b.width, b.allowance, b.cohort, b.pool))
                 if b.component == PROMOTED:
                     self.orders.promoted.clear()
             case events.CandidatesProposed() as proposed:
@@ -273,6 +273,11 @@ class History:
     def sealed_left(self) -> int:
         """Calls that the sealed test will still take: seed and winner on every row of it."""
         return 2 * self.task.sizes[2] - self.spend["test"].calls
+
+    @property
+    def left(self) -> int:
+        """Calls left for the search, after what the sealed test will take."""
+        return max(0, calls_left(self.budget, self.total, self.seconds) - self.sealed_left)
 
     @property
     def total(self) -> Spend:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from random import Random
 
 from apo import plugins
-from apo.alternation import Move
+from apo.alternations import Move
 from apo.candidate import Proposal
 from apo.errors import RunError
 from apo.exemplars import Pool, Selection
@@ -27,8 +27,7 @@ def propose(move: Move, view: SearchView, rng: Random) -> list[Proposal]:
     if move.side is None:
         return _added(view) if move.component == HUMAN else []
     if move.side == "layout":
-        prompts = [replace(parent.prompt, layout=x) for x in neighbours(parent.prompt.layout)]
-        return [Proposal(prompt, (parent.id,)) for prompt in prompts[: move.width]]
+        return [Proposal(prompt, (parent.id,)) for prompt in neighbours(parent.prompt)[: move.width]]
     with plugins.foreign(f"The component {move.component!r} failed", RunError):
         if move.side == "exemplars":
             found = plugins.build("exemplars", move.component).select(view, parent, move.width, rng)

@@ -49,6 +49,7 @@ class RunOptions:
     proposal_api_key_env: str = KEY
     proposer: tuple[str, ...] | None = None
     selector: tuple[str, ...] | None = None
+    alternation: str = "learned"
     scheduler: str = "successive_halving"
     surrogate: str = "gaussian_process"
     layouts: bool = True
@@ -80,6 +81,7 @@ class RunOptions:
             proposal_model=other,
             proposers=_components(self.proposer, PROPOSERS),
             selectors=_components(self.selector, SELECTORS) if self.max_exemplars else (),
+            alternation=self.alternation,
             scheduler=self.scheduler,
             surrogate=self.surrogate,
             layouts=self.layouts,

@@ -23,6 +23,7 @@ ROOT = Path(__file__).parent
 SINGULAR = {
     "proposers": "proposer",
     "exemplars": "selector",
+    "alternations": "alternation",
     "schedulers": "scheduler",
     "surrogates": "surrogate",
     "acquisitions": "acquisition",

@@ -12,7 +12,7 @@ from math import log2
 from typing import TYPE_CHECKING
 
 from apo.embedding import Embed
-from apo.prompt import FORMS, Prompt
+from apo.prompt import FORMS, PLACES, Prompt
 
 if TYPE_CHECKING:
     import numpy as np
@@ -88,5 +88,6 @@ def _shape(prompt: Prompt) -> list[float]:
     """How many exemplars are shown, on a scale that grows ever slower; the rest as 0 and 1."""
     layout = prompt.layout
     forms = [float(layout.form == form) for form in FORMS]
+    places = [float(layout.place == place) for place in PLACES]
     pool = float(prompt.nearest is not None)
-    return [log2(1 + len(prompt.longest)) / COUNT_SCALE, pool, *forms, float(layout.system)]
+    return [log2(1 + len(prompt.longest)) / COUNT_SCALE, pool, *forms, *places]

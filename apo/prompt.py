@@ -11,6 +11,8 @@ from typing import Literal
 
 Form = Literal["turns", "fields", "flat", "completion"]
 FORMS: tuple[Form, ...] = ("turns", "fields", "flat", "completion")
+Place = Literal["system", "first", "last"]
+PLACES: tuple[Place, ...] = ("system", "first", "last")
 PLACEHOLDER = "{{input}}"
 
 
@@ -31,10 +33,13 @@ class Layout:
     form: Form = "turns"
     """`turns`: each exemplar is a user and an assistant turn; `fields`: the same, with the labels
     written into the turns; `flat`: one text in one user turn; `completion`: one text, no chat template."""
-    system: bool = True
-    """Whether the instruction is a system message; if not, it opens the first user turn."""
+    place: Place = "system"
+    """Where the instruction stands: a system message, opening the first user turn, or right before the
+    input, after the exemplars. One text has no system message, so there `system` reads like `first`."""
     input_label: str = "Input"
     output_label: str = "Answer"
+    separator: str = "\n\n"
+    """Stands between the blocks of one text, and between the instruction and the turn that it opens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,21 +106,23 @@ def visible(prompt: Prompt, text: str, source: str) -> list[Exemplar]:
 
 
 def stops(prompt: Prompt) -> tuple[str, ...]:
-    """Where a plain completion ends: at the line end, or, if exemplars answer in several lines,
-    where the next field would begin. A chat ends by itself."""
-    if prompt.layout.form != "completion":
+    """Where a plain completion ends: at the line end, unless exemplars answer in several lines, and where
+    the next block would begin. A chat ends by itself."""
+    layout = prompt.layout
+    if layout.form != "completion":
         return ()
+    block = f"{layout.separator}{layout.input_label}:"
     if any("\n" in e.output for e in prompt.exemplars):
-        return (f"\n\n{prompt.layout.input_label}:",)
-    return ("\n",)
+        return (block,)
+    return ("\n",) if block.startswith("\n") else ("\n", block)
 
 
 def _flat(instruction: str, exemplars: list[Exemplar], text: str, layout: Layout) -> str:
-    blocks = [instruction] if instruction else []
-    for e in exemplars:
-        blocks.append(f"{layout.input_label}: {e.input}\n{layout.output_label}: {e.output}")
+    blocks = [f"{layout.input_label}: {e.input}\n{layout.output_label}: {e.output}" for e in exemplars]
+    if instruction:
+        blocks.insert(len(blocks) if layout.place == "last" else 0, instruction)
     blocks.append(f"{layout.input_label}: {text}\n{layout.output_label}:")
-    return "\n\n".join(blocks)
+    return layout.separator.join(blocks)
 
 
 def _turns(instruction: str, exemplars: list[Exemplar], text: str, layout: Layout) -> tuple[Message, ...]:
@@ -130,7 +137,8 @@ def _turns(instruction: str, exemplars: list[Exemplar], text: str, layout: Layou
     turns.append(Message("user", ask(text)))
     if not instruction:
         return tuple(turns)
-    if layout.system:
+    if layout.place == "system":
         return (Message("system", instruction), *turns)
-    first = Message("user", f"{instruction}\n\n{turns[0].content}")
-    return (first, *turns[1:])
+    opened = len(turns) - 1 if layout.place == "last" else 0
+    turns[opened] = Message("user", f"{instruction}{layout.separator}{turns[opened].content}")
+    return tuple(turns)

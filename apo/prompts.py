@@ -1,15 +1,17 @@
 """A prompt from a file that a person wrote: an instruction in plain text, a prompt as JSON, or an export."""
 
 import json
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from apo.errors import ConfigError
+from apo.errors import ConfigError, unknown
 from apo.prompt import Layout, Prompt
 
 MOST_BYTES = 1_000_000
+LAYOUT = tuple(field.name for field in fields(Layout))
 
 
 def read_prompt(path: Path, layout: Layout) -> Prompt:
@@ -55,6 +57,10 @@ def prompt_of(content: dict[str, Any], layout: Layout, where: str) -> Prompt:
     inner = content.get("prompt", content)
     if not isinstance(inner, dict) or not ({"instruction", "exemplars"} & inner.keys()):
         raise ConfigError(f"{where} holds no prompt: give `instruction`, `exemplars`, or both.")
+    given = inner.get("layout")
+    for key in given if isinstance(given, dict) else ():
+        if key not in LAYOUT:
+            raise unknown(f"layout setting in {where}", key, LAYOUT)
     whole = {"instruction": "", "layout": msgspec.to_builtins(layout), **inner}
     try:
         prompt = msgspec.convert(whole, Prompt)

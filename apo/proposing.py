@@ -1,7 +1,9 @@
 """The beginning of a step: its component suggests; what is good enough becomes candidates."""
 
+from dataclasses import replace
+
 from apo import events
-from apo.alternation import Move
+from apo.alternations import Move
 from apo.candidate import Candidate
 from apo.hygiene import inspect
 from apo.moves import propose
@@ -18,8 +20,9 @@ def candidates(step: Step, view: SearchView) -> events.CandidatesProposed:
         RunError: the component failed; the message says where.
     """
     history, model = view.history, view.model
+    view = replace(view, pool_of=step.pool)
     draws = rng(history.spec.seed, step.number, "propose")
-    proposals = propose(Move(step.side, step.component, step.width), view, draws)
+    proposals = propose(Move(step.side, step.component, step.width, step.pool), view, draws)
     kept, discarded = inspect(proposals, view, by_hand=step.component == HUMAN)
     start = len(history.candidates)
     origin = step.component.partition(":")[0]

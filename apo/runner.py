@@ -73,6 +73,7 @@ def check(spec: RunSpec, task: Task) -> None:
         plugins.build("exemplars", name)
     for name in spec.proposers:
         plugins.build("proposers", name)
+    plugins.build("alternations", spec.alternation)
     plugins.build("schedulers", spec.scheduler)
     plugins.build("surrogates", spec.surrogate)
     for model in filter(None, (spec.model, spec.proposal_model)):
@@ -185,6 +186,7 @@ def _engine(
         task=task,
         history=history,
         store=store,
+        alternation=plugins.build("alternations", spec.alternation),
         scheduler=plugins.build("schedulers", spec.scheduler),
         surrogate=plugins.build("surrogates", spec.surrogate),
         evaluator=Evaluator(backend(models.task), task.scorer, task.decoding),

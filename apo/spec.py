@@ -82,6 +82,7 @@ class RunSpec:
     """Who writes instructions; None: the task model itself."""
     proposers: tuple[str, ...] = PROPOSERS
     selectors: tuple[str, ...] = SELECTORS
+    alternation: str = "learned"
     scheduler: str = "successive_halving"
     surrogate: str = "gaussian_process"
     layouts: bool = True

@@ -17,6 +17,8 @@ class Step:
     allowance: int
     returned: tuple[str, ...] = ()
     """Candidates of earlier steps that it evaluates further."""
+    pool: str = ""
+    """Candidate whose own outputs its exemplars are chosen from; empty: from all there are."""
     proposed: tuple[str, ...] | None = None
     """Ids of its own candidates; None until they are proposed."""
     discarded: int = 0

@@ -1,6 +1,6 @@
 """All that a component of the search sees. There is no test split in it."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
 from apo.candidate import Candidate, Evaluation
@@ -27,6 +27,8 @@ class SearchView:
     """Writes proposals; every call is charged to the role `proposal`."""
     embed: Embed = field(default_factory=SentenceEmbedder)
     """Texts as points; the encoder is loaded when it is first asked."""
+    pool_of: str = ""
+    """Candidate whose own outputs are the exemplar pool; empty: gold pairs, and the outputs of all."""
     max_exemplars: int = 16
     max_tokens: int = 64
     """Most tokens of an answer of the task model."""
@@ -59,14 +61,18 @@ class SearchView:
         """What exemplars are chosen from, each text once: gold pairs of train, and the model's own fully
         correct outputs on dev rows, which the search has already paid for (Wan et al. 2024, section 3).
 
-        An exemplar from a dev row names it, so that the row is never shown its own answer.
+        An exemplar from a dev row names it, so that the row is never shown its own answer. With `pool_of`
+        the pool is that candidate's outputs, and gold pairs only where they cannot fill one prompt.
         """
         gold = [Exemplar(row.input, row.target, row.id) for row in self.train]
-        return list(dict.fromkeys([*gold, *self._own_outputs()]))
+        if not self.pool_of:
+            return list(dict.fromkeys([*gold, *self._right_outputs(self.history.candidates)]))
+        own = list(self._right_outputs([self.pool_of]))
+        return own if len(own) >= self.max_exemplars else [*own, *gold]
 
-    def _own_outputs(self) -> Iterable[Exemplar]:
+    def _right_outputs(self, candidates: Collection[str]) -> Iterator[Exemplar]:
         for row in self.dev:
-            for candidate in self.history.candidates:
+            for candidate in candidates:
                 done = self.history.evaluations(candidate).get(row.id)
                 if done is None or done.score is None or done.score.value < 1 or done.cut_off:
                     continue

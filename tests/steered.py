@@ -92,6 +92,7 @@ class Steered:
             task=self.task,
             history=history,
             store=self.store,
+            alternation=plugins.build("alternations", self.spec.alternation),
             scheduler=plugins.build("schedulers", self.spec.scheduler),
             evaluator=Evaluator(
                 asked, self.task.scorer, self.task.decoding, 8, clock=lambda: 0.0, embed=letters

@@ -55,6 +55,8 @@ MISTAKES = {
         "'nope'. Known: accept_reject, all,",
     ),
     "unknown_scheduler": ("run parity.py --scheduler nope", "There is no scheduler 'nope'."),
+    "unknown_alternation": ("run parity.py --alternation nope", "There is no alternation 'nope'."),
+    "alternation_option": ("run parity.py --alternation split:instruction=2", "instruction must be a share"),
     "unknown_option": ("run parity.py --proposer opro:nope=1", "There is no option of opro 'nope'."),
     "option_type": ("run parity.py --proposer opro:shown=many", "opro: option shown='many' does not fit"),
     "option_value": ("run parity.py --proposer opro:shown=0", "opro: shown must be at least 1"),

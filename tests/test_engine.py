@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from apo import events, plugins
+from apo.alternations import Alternation
 from apo.backends import Request
 from apo.backends.patient import Patient
 from apo.backends.scripted import Scripted, as_text
@@ -38,7 +39,7 @@ class Run:
     asked: list[tuple[str, Request]] = field(default_factory=list)
     seen: list[events.Record] = field(default_factory=list)
 
-    def engine(self) -> Engine:
+    def engine(self, alternation: Alternation | None = None) -> Engine:
         """An engine that begins the run, or goes on with what the store holds."""
         if not self.store.records:
             self.store.append(started(self.task, self.spec))
@@ -48,6 +49,7 @@ class Run:
             task=self.task,
             history=History(self.store.read()),
             store=self.store,
+            alternation=alternation or plugins.build("alternations", self.spec.alternation),
             scheduler=plugins.build("schedulers", self.spec.scheduler),
             evaluator=Evaluator(patient, self.task.scorer, self.task.decoding, 8, clock=lambda: 0.0),
             proposal_backend=models["proposal"],

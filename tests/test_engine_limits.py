@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from apo.alternations import Move
 from apo.backends import Request
 from apo.backends.scripted import as_text
 from apo.belief import Belief
@@ -145,6 +146,25 @@ def test_scheduler_that_breaks_its_contract_spends_nothing(scheduler: Scheduler,
     with pytest.raises(RunError, match=told):
         engine.run()
     assert len(made.asked) <= least_calls(TASK) + 45
+
+
+@dataclass(frozen=True)
+class Lost:
+    """An alternation that does not know what to do."""
+
+    def next_move(self, history: History) -> Move | None:
+        """Nothing but an error."""
+        raise LookupError("whose turn is it?")
+
+
+def test_alternation_that_fails_is_named() -> None:
+    """An alternation that raises ends the run with one message that names it."""
+    made = Run(TASK, toy_spec(alternation="lost"), skilled(TASK))
+    engine = made.engine(Lost())
+
+    with pytest.raises(RunError, match="The alternation 'lost' failed: LookupError: whose turn is it"):
+        engine.run()
+    assert engine.history.is_full("c0")
 
 
 def test_repeated_ids_are_refused() -> None:

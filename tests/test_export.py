@@ -17,7 +17,7 @@ from apo.errors import ConfigError
 from apo.export import chosen, export, fill, request, schema, write
 from apo.history import History
 from apo.nearest import resolve
-from apo.prompt import FORMS, PLACEHOLDER, Exemplar, Form, Layout, Prompt, render, stops
+from apo.prompt import FORMS, PLACEHOLDER, PLACES, Exemplar, Form, Layout, Prompt, render, stops
 from apo.statistics import mean_interval
 from apo.task import Decoding, Task
 from tests.helpers import (
@@ -179,11 +179,14 @@ def filled(plain: Any, placeholder: str, text: str) -> Any:
 
 
 @given(
-    texts, st.lists(st.builds(Exemplar, texts, texts), max_size=2).map(tuple), st.sampled_from(FORMS), texts
+    texts,
+    st.lists(st.builds(Exemplar, texts, texts), max_size=2).map(tuple),
+    st.builds(Layout, st.sampled_from(FORMS), st.sampled_from(PLACES), texts, texts, texts),
+    texts,
 )
-def test_placeholder(instruction: str, shown: tuple[Exemplar, ...], form: Form, text: str) -> None:
+def test_placeholder(instruction: str, shown: tuple[Exemplar, ...], layout: Layout, text: str) -> None:
     """Replacing the placeholder gives what the search itself would have sent, whatever the prompt says."""
-    prompt = Prompt(instruction, shown, Layout(form))
+    prompt = Prompt(instruction, shown, layout)
     sent = request(prompt, with_prompt(prompt))
     body = filled(sent["body"], sent["placeholder"], text)
     expected = render(prompt, text)

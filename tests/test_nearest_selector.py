@@ -6,7 +6,7 @@ from random import Random
 import pytest
 
 from apo import events, plugins
-from apo.alternation import Move
+from apo.alternations import Move
 from apo.candidate import Candidate
 from apo.errors import ConfigError
 from apo.exemplars import Pool

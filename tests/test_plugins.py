@@ -9,7 +9,7 @@ import pytest
 from apo import plugins
 from apo.errors import ConfigError
 
-KINDS = ("proposers", "exemplars", "schedulers")
+KINDS = ("proposers", "exemplars", "alternations", "schedulers")
 SWAP = """
 from dataclasses import dataclass
 
@@ -140,8 +140,9 @@ def test_load_after_repair(extra: Path) -> None:
         ("proposers", "There is no proposer 'oprro'. Did you mean 'opro'. Known: .*opro, reflection"),
         ("schedulers", "There is no scheduler 'oprro'. Known: full, hyperband, racing, successive_halving"),
         ("exemplars", "There is no selector 'oprro'. Known: .*uniform"),
+        ("alternations", "There is no alternation 'oprro'. Known: learned, split, two_stage"),
     ],
-    ids=KINDS,
+    ids=["proposers", "schedulers", "exemplars", "alternations"],
 )
 def test_unknown(kind: str, message: str) -> None:
     """An unknown name lists what exists of its kind."""

@@ -6,19 +6,32 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apo.prompt import FORMS, PLACEHOLDER, Exemplar, Form, Layout, Message, Prompt, render, stops
+from apo.prompt import (
+    FORMS,
+    PLACEHOLDER,
+    PLACES,
+    Exemplar,
+    Form,
+    Layout,
+    Message,
+    Place,
+    Prompt,
+    render,
+    stops,
+)
 
 HAT = Exemplar("A hat", "wear", "row-1")
 TEA = Exemplar("A tea", "drink", "row-2")
 PROMPT = Prompt("Name the use.", (HAT, TEA))
+INPUTS = ("A hat", "A tea", "A cup")
 forms = st.sampled_from(FORMS)
 exemplars = st.lists(st.builds(Exemplar, st.text(), st.text()), max_size=3).map(tuple)
-layouts = st.builds(Layout, forms, st.booleans())
+layouts = st.builds(Layout, forms, st.sampled_from(PLACES), st.text(), st.text(), st.text())
 
 
-def with_layout(prompt: Prompt, form: Form, system: bool = True) -> Prompt:
+def with_layout(prompt: Prompt, form: Form, place: Place = "system", separator: str = "\n\n") -> Prompt:
     """The prompt in another layout."""
-    return replace(prompt, layout=Layout(form, system))
+    return replace(prompt, layout=Layout(form, place, separator=separator))
 
 
 def contents(prompt: Prompt, text: str) -> str:
@@ -68,14 +81,35 @@ def test_completion() -> None:
     assert flat[0].content == render(with_layout(PROMPT, "completion"), "A cup")
 
 
-@pytest.mark.parametrize("form", ["turns", "fields"])
-def test_no_system(form: Form) -> None:
-    """Without a system message the instruction opens the first user turn."""
-    first = render(with_layout(PROMPT, form, system=False), "A cup")[0]
-    assert isinstance(first, Message)
+@pytest.mark.parametrize(("form", "ask"), [("turns", "{}"), ("fields", "Input: {}\nAnswer:")])
+@pytest.mark.parametrize(("place", "opened"), [("first", "A hat"), ("last", "A cup")])
+def test_place_in_turns(form: Form, ask: str, place: Place, opened: str) -> None:
+    """Without a system message the instruction opens the first user turn, or the one with the input."""
+    rendered = render(with_layout(PROMPT, form, place, " | "), "A cup")
+    asked = [m.content for m in rendered if isinstance(m, Message) and m.role == "user"]
+    expected = [("Name the use. | " if text == opened else "") + ask.format(text) for text in INPUTS]
 
-    assert first.role == "user"
-    assert first.content.startswith("Name the use.\n\n")
+    assert expected == asked
+    assert {"user", "assistant"} == {m.role for m in rendered if isinstance(m, Message)}
+
+
+def test_place_in_one_text() -> None:
+    """In one text the instruction comes first, or right before the input."""
+    shown = replace(PROMPT, exemplars=(HAT,))
+    hat, cup = "Input: A hat\nAnswer: wear", "Input: A cup\nAnswer:"
+    first = f"Name the use.\n###\n{hat}\n###\n{cup}"
+
+    assert first == render(with_layout(shown, "completion", "system", "\n###\n"), "A cup")
+    assert first == render(with_layout(shown, "completion", "first", "\n###\n"), "A cup")
+    assert f"{hat}\nName the use.\n{cup}" == render(with_layout(shown, "completion", "last", "\n"), "A cup")
+
+
+@pytest.mark.parametrize("form", ["turns", "fields"])
+def test_place_without_exemplars(form: Form) -> None:
+    """Where the first user turn is the last one, both places read the same."""
+    alone = Prompt("Name the use.")
+
+    assert with_layout(alone, form, "first").digest == with_layout(alone, form, "last").digest
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -150,6 +184,42 @@ def test_stops(form: Form, outputs: tuple[str, ...], expected: tuple[str, ...]) 
     assert expected == stops(Prompt("Name the use.", shown, Layout(form)))
 
 
+@pytest.mark.parametrize(
+    ("separator", "outputs", "expected"),
+    [
+        ("\n", ("one",), ("\n",)),
+        ("\n", ("two\nlines",), ("\nQ:",)),
+        ("\n###\n", ("one",), ("\n",)),
+        ("\n###\n", ("two\nlines",), ("\n###\nQ:",)),
+        (" | ", ("one",), ("\n", " | Q:")),
+        ("", (), ("\n", "Q:")),
+        ("", ("two\nlines",), ("Q:",)),
+    ],
+)
+def test_stops_follow_separator(separator: str, outputs: tuple[str, ...], expected: tuple[str, ...]) -> None:
+    """A completion ends where the next block would begin, whatever stands between blocks."""
+    shown = tuple(Exemplar("A hat", output) for output in outputs)
+
+    assert expected == stops(Prompt("", shown, Layout("completion", "system", "Q", "A", separator)))
+
+
+blocks = st.text().filter(lambda text: "Q:" not in text and "A:" not in text)
+
+
+@given(
+    st.lists(blocks, min_size=2, max_size=4), st.sampled_from(["\n\n", "\n", "\n###\n", " | ", "; "]), blocks
+)
+def test_imitation_stops_after_the_answer(outputs: list[str], separator: str, answer: str) -> None:
+    """A model that goes on with one more block is cut at the end of its answer, or within it, never after."""
+    layout = Layout("completion", "system", "Q", "A", separator)
+    prompt = Prompt("", tuple(Exemplar("in", output) for output in outputs), layout)
+    said = f" {answer}{separator}Q: more\nA: more"
+    ends = [said.index(stop) for stop in stops(prompt) if stop in said]
+
+    assert ends
+    assert min(ends) <= len(f" {answer}")
+
+
 def test_digest_short_and_stable() -> None:
     """The digest is 16 hex digits that never change for the same text."""
     assert Prompt("Name the use.").digest == "893cea509caf796f"
@@ -164,9 +234,10 @@ def test_digest_short_and_stable() -> None:
         with_layout(PROMPT, "fields"),
         with_layout(PROMPT, "flat"),
         with_layout(PROMPT, "completion"),
-        with_layout(PROMPT, "turns", system=False),
+        with_layout(PROMPT, "turns", "first"),
+        with_layout(PROMPT, "turns", "last"),
     ],
-    ids=["instruction", "order", "fewer", "fields", "flat", "completion", "no-system"],
+    ids=["instruction", "order", "fewer", "fields", "flat", "completion", "first", "last"],
 )
 def test_digest_differs(other: Prompt) -> None:
     """Prompts that the model would read differently have different digests."""
@@ -177,11 +248,12 @@ def test_digest_differs(other: Prompt) -> None:
     ("one", "other"),
     [
         (PROMPT, replace(PROMPT, layout=Layout("turns", input_label="Q", output_label="A"))),
-        (with_layout(PROMPT, "flat"), with_layout(PROMPT, "flat", system=False)),
-        (Prompt("", (HAT,)), with_layout(Prompt("", (HAT,)), "turns", system=False)),
+        (with_layout(PROMPT, "flat"), with_layout(PROMPT, "flat", "first")),
+        (PROMPT, with_layout(PROMPT, "turns", separator="\n")),
+        (Prompt("", (HAT,)), with_layout(Prompt("", (HAT,)), "turns", "last")),
         (PROMPT, replace(PROMPT, exemplars=(replace(HAT, source=""), TEA))),
     ],
-    ids=["labels-unused", "system-unused", "no-instruction", "source"],
+    ids=["labels-unused", "system-unused", "separator-unused", "no-instruction", "source"],
 )
 def test_digest_equal(one: Prompt, other: Prompt) -> None:
     """Prompts that read the same are the same, however they are described."""

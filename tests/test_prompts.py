@@ -11,7 +11,7 @@ from apo.prompt import Exemplar, Layout, Prompt
 from apo.prompts import MOST_BYTES, prompt_of, read_prompt
 from apo.store.inbox import Inbox, send
 
-FLAT = Layout("flat", False, "Q", "A")
+FLAT = Layout("flat", "first", "Q", "A")
 HOSTILE = 'a\nb\x00\x1b[31m\u2028{{input}} %s "\\ \N{PILE OF POO}'
 
 
@@ -74,6 +74,11 @@ def test_layout_of_the_task_unless_given(tmp_path: Path) -> None:
         ('{"instruction": "a", "layout": {"form": "round"}}', "Invalid enum value 'round'"),
         ('{"instruction": "a", "nearest": 0}', "nearest must be at least 1, or null for a fixed list, not 0"),
         ('{"instruction": "a", "nearest": true}', "Expected `int | null`, got `bool`"),
+        ('{"instruction": "a", "layout": 7}', "Expected `object`"),
+        (
+            '{"instruction": "a", "layout": {"system": false}}',
+            "'system'. Known: form, input_label, .*, place",
+        ),
         (r'{"instruction": "a\ud800b"}', "surrogates not allowed"),
         (b"\xff\xfe", "is not UTF-8 text.*Save it as UTF-8"),
         (b"x" * (MOST_BYTES + 1), f"more than {MOST_BYTES} bytes; that is no prompt"),

@@ -116,7 +116,8 @@ def test_pause_during_the_sealed_test() -> None:
     """The sealed test can be paused too, also that of a run that was stopped."""
     sealed = next(r.n for r in PLAIN[1].store.read() if getattr(r.event, "sealed", False))
     history, run = steered((sealed + 1, Pause()), (sealed + 1, Resume()))
-    _, stopped = steered((MIDDLE, Stop()), (MIDDLE + 12, Pause()), (MIDDLE + 12, Resume()))
+    tested = next(r.n for r in steered((MIDDLE, Stop()))[1].store.read() if getattr(r.event, "sealed", False))
+    _, stopped = steered((MIDDLE, Stop()), (tested + 1, Pause()), (tested + 1, Resume()))
 
     assert PLAIN[0].tested == history.tested
     assert 1 == names(run).count("RunPaused") == names(stopped).count("RunPaused")

@@ -209,6 +209,7 @@ def _asked(history: History) -> Section:
         ("server", history.server.engine),
         ("proposers", ", ".join(spec.proposers) or "none"),
         ("selectors", ", ".join(spec.selectors) or "none"),
+        ("alternation", spec.alternation),
         ("scheduler", spec.scheduler),
         ("surrogate", spec.surrogate),
         ("budget", ", ".join(f"{v} {k}" for k, v in asdict(history.budget).items() if v)),

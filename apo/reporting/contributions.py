@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from apo.alternation import credit
 from apo.candidate import Side
+from apo.credit import credit
 from apo.history import History
 from apo.step import Step
 

@@ -20,8 +20,7 @@ FILES = {
         from dataclasses import dataclass, replace
         from random import Random
 
-        from apo.belief import Belief
-from apo.candidate import Proposal
+        from apo.candidate import Proposal
         from apo.view import SearchView
 
 
@@ -65,6 +64,7 @@ from apo.candidate import Proposal
         from collections.abc import Sequence
         from dataclasses import dataclass
 
+        from apo.belief import Belief
         from apo.history import History
         from apo.schedulers import Plan, untried
 
@@ -79,6 +79,27 @@ from apo.candidate import Proposal
                     if missing and candidate not in history.pruned and len(missing) <= allowance:
                         return Plan(tuple(missing))
                 return Plan()
+        ''',
+    "alternations/round_robin.py": '''
+        """One component after the other."""
+
+        from dataclasses import dataclass
+
+        from apo.alternations import WIDTHS, Move, arms, opening
+        from apo.history import History
+
+
+        @dataclass(frozen=True)
+        class RoundRobin:
+            """The opening, then all components in turn."""
+
+            def next_move(self, history: History) -> Move | None:
+                able = arms(history)
+                move = opening(history, able)
+                if move is not None or not able:
+                    return move
+                side, component = able[len(history.steps) % len(able)]
+                return Move(side, component, WIDTHS[side])
         ''',
     "tasks/parity.py": '''
         """Say whether a number is even or odd."""
@@ -102,11 +123,17 @@ from apo.candidate import Proposal
         """,
     "tasks/size.csv": "number,kind\n" + "\n".join(f"{n},{'big' if n > 20 else 'small'}" for n in range(40)),
 }
-NEW = {"proposers": "shouting", "exemplars": "first_rows", "schedulers": "one_by_one"}
-TESTS = [f"tests/components/test_{kind}.py" for kind in ("proposers", "selectors", "schedulers")]
+NEW = {
+    "proposers": "shouting",
+    "exemplars": "first_rows",
+    "alternations": "round_robin",
+    "schedulers": "one_by_one",
+}
+KINDS = ("proposers", "selectors", "alternations", "schedulers")
+TESTS = [f"tests/components/test_{kind}.py" for kind in KINDS]
 OPTIONS = [
     *("--proposer", "shouting:digits=9", "--selector", "first_rows", "--scheduler", "one_by_one"),
-    *("--model", "fake", "--calls", "300", "--max-exemplars", "4", "--json"),
+    *("--alternation", "round_robin", "--model", "fake", "--calls", "300", "--max-exemplars", "4", "--json"),
 ]
 
 
@@ -141,6 +168,7 @@ def call(extra: Path, *command: str | Path, cwd: Path = ROOT) -> str:
     [
         ("proposers", "shouting", "Adds an exclamation mark and a number of `digits` digits."),
         ("selectors", "first_rows", "Lists of 1, 2, 3 and more first rows."),
+        ("alternations", "round_robin", "The opening, then all components in turn."),
         ("schedulers", "one_by_one", "The first candidate that lacks rows gets them all."),
     ],
 )

@@ -52,19 +52,23 @@ ANSWERS: dict[str, Answer] = {"well": skilled(TASK), "failing": failing, "narrow
 
 
 def spec_of(scheduler: str, component: str) -> RunSpec:
-    """A run whose sides are moved by one component besides the layouts, or by the default ones."""
+    """A run whose sides are moved by one component besides the layouts, or by the default ones in turns
+    of another kind."""
     kind, _, name = component.partition("/")
     chosen: dict[str, object] = {}
     if kind == "exemplars":
         chosen = {"selectors": (name,), "proposers": ()}
     if kind == "proposers":
         chosen = {"selectors": (), "proposers": (name,)}
+    if kind == "alternations":
+        chosen = {"alternation": name}
     return toy_spec(scheduler=scheduler, budget=Budget(calls=240), **chosen)
 
 
+KINDS = ("exemplars", "proposers", "alternations")
 COMPONENTS = [
     "default",
-    *(f"{kind}/{name}" for kind in ("exemplars", "proposers") for name in plugins.names(kind)),
+    *(f"{kind}/{name}" for kind in KINDS for name in plugins.names(kind)),
 ]
 
 
@@ -152,6 +156,18 @@ def test_every_record_boundary(scheduler: str, model: str) -> None:
 
         assert [] == differing(records, store.records), f"cut after record {cut}"
         assert asked_rows(records) - asked_rows(records[:cut]) == asked, f"cut after record {cut}"
+
+
+@pytest.mark.parametrize("alternation", plugins.names("alternations"))
+def test_alternations_at_every_record(alternation: str) -> None:
+    """Cut after any record, every alternation gives the turns that the run not cut off had."""
+    component = f"alternations/{alternation}"
+    records = whole("full", component, "failing")
+    for cut in range(1, len(records) + 1):
+        store = MemoryStore(records[:cut])
+        go_on(store, spec_of("full", component), "failing")
+
+        assert [] == differing(records, store.records), f"cut after record {cut}"
 
 
 def cut_and_resumed(folder: Path, cut: int, scheduler: str, component: str, model: str, name: str) -> bytes:

@@ -11,6 +11,7 @@ from textual.widgets import Button, Input, TextArea
 
 from apo import commands
 from apo.budget import Budget
+from apo.history import History
 from apo.store.inbox import Inbox
 from apo.store.runs import RunFolder
 from tests.tui.staging import STATES, Staged, staged
@@ -49,6 +50,18 @@ def expected(action: str, state: str) -> bool | None:
 def sent(folder: RunFolder) -> list[Any]:
     """The commands in a run's inbox."""
     return [one.command for one in Inbox(folder.inbox).new()]
+
+
+def history(state: str) -> History:
+    """What a run in a state is known to be."""
+    return History(STATES[state]()[0])
+
+
+def leader(state: str) -> str:
+    """The candidate under the cursor when a run's screen opens."""
+    leading = history(state).leading()
+    assert leading is not None
+    return leading.id
 
 
 @pytest.fixture
@@ -154,16 +167,17 @@ async def test_pause_and_go_on(folder: RunFolder) -> None:
 
 
 async def test_promote_and_ban(folder: RunFolder) -> None:
-    """They act on the candidate under the cursor."""
+    """They act on the candidate under the cursor; one that was dropped can be promoted."""
+    one = next(iter(history("running").pruned))
 
     async def act(pilot: Pilot[Any], app: Staged) -> None:
         table = app.run_screen.query_one(BoardTable)
-        table.choose("c21")
+        table.choose(one)
         await pilot.pause()
         await pilot.press("P", "B")
         await choose(pilot, app, "ban")
 
-    assert [commands.Promote(candidate="c21"), commands.Ban(candidate="c21")] == await running(folder, act)
+    assert [commands.Promote(candidate=one), commands.Ban(candidate=one)] == await running(folder, act)
 
 
 async def test_edit_makes_a_child(folder: RunFolder) -> None:
@@ -176,7 +190,8 @@ async def test_edit_makes_a_child(folder: RunFolder) -> None:
         await pilot.press("ctrl+s")
 
     (add,) = await running(folder, act)
-    assert ("Say the colour.", "c8", 12) == (add.prompt.instruction, add.parent, len(add.prompt.exemplars))
+    shown = len(add.prompt.exemplars)
+    assert ("Say the colour.", leader("running"), 12) == (add.prompt.instruction, add.parent, shown)
 
 
 async def test_editor_names_the_broken_line(folder: RunFolder) -> None:
@@ -211,10 +226,12 @@ async def test_export_and_copy(folder: RunFolder) -> None:
         await pilot.pause()
         await pilot.press("w", "c")
         assert app.clipboard.startswith("[system]\nName the colour.")
-    exported = msgspec.json.decode((folder.path / "c8.json").read_bytes())
-    assert ("c8", "finished") == (exported["candidate"], exported["status"])
-    assert 58 == len((folder.path / "board.csv").read_text().splitlines())
-    assert "{{input}}" in (folder.path / "c8.txt").read_text()
+    best = leader("finished")
+    exported = msgspec.json.decode((folder.path / f"{best}.json").read_bytes())
+    assert (best, "finished") == (exported["candidate"], exported["status"])
+    lines = (folder.path / "board.csv").read_text().splitlines()
+    assert 1 + len(history("finished").candidates) == len(lines)
+    assert "{{input}}" in (folder.path / f"{best}.txt").read_text()
     assert not [p for p in folder.path.iterdir() if p.stat().st_mode & 0o077]
 
 
@@ -230,9 +247,9 @@ async def test_views(folder: RunFolder) -> None:
         await pilot.press("slash", *"c12", "enter")
         assert ["c12"] == table.ids
         await pilot.press("escape", "g")
-        assert 44 == len(table.ids)
+        assert len(history("running").candidates) == len(table.ids)
         await pilot.press("D")
-        assert ("diff", "c8") == (detail.tab, detail.against)
+        assert ("diff", leader("running")) == (detail.tab, detail.against)
         await pilot.press("escape", "o")
         assert not detail.folded
         await pilot.press("3")

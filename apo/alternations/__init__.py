@@ -1,0 +1,98 @@
+"""Whose turn it is: layout, exemplars or instruction, and which component plays it.
+
+A prompt's sides take turns, since what is best for one depends on the others (Wan et al. 2024 find
+that both instruction and exemplars beat either alone).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from apo.candidate import Side
+from apo.credit import credit
+from apo.history import History
+from apo.orders import HUMAN, PROMOTED
+
+Arm = tuple[Side, str]
+"""A component, `name:options`, with the side that it moves."""
+OPENING_SIZE = 8
+"""Exemplars that the opening shows."""
+WIDTHS: dict[Side, int] = {"layout": 12, "exemplars": 16, "instruction": 8}
+"""Candidates of a step where the budget allows them. Exemplar lists cost nothing to propose."""
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One side moved by one component, `name:options`."""
+
+    side: Side | None
+    """None: what people asked for."""
+    component: str
+    width: int
+    """How many candidates to try."""
+    pool: str = ""
+    """Id of the candidate whose own outputs the exemplars are chosen from; empty: from all there are."""
+
+
+class Alternation(Protocol):
+    """Says which side moves next and who plays; a frozen dataclass whose fields are its options."""
+
+    def next_move(self, history: History) -> Move | None:
+        """The next move, a function of the history alone; None if there is nothing left to try.
+
+        Asked between steps. Plays components of `history.spec` that are not exhausted (`arms` lists
+        them), or the opening's. What people asked for is not its business: that goes first.
+        """
+        ...
+
+
+def turn(alternation: Alternation, history: History) -> Move | None:
+    """The next move of a run: what people asked for, or else what the alternation says."""
+    orders = history.orders
+    if orders.added:
+        return Move(None, HUMAN, len(orders.added))
+    if orders.promoted:
+        return Move(None, PROMOTED, 0)
+    return alternation.next_move(history)
+
+
+def arms(history: History) -> list[Arm]:
+    """The components that can be played, in the order of first turns: layout, exemplars, instruction."""
+    spec = history.spec
+    named: list[Arm] = [("layout", "layout")] if spec.layouts else []
+    named += [("exemplars", name) for name in spec.selectors]
+    named += [("instruction", name) for name in spec.proposers]
+    return [arm for arm in named if not _exhausted(history, arm[1])]
+
+
+def _exhausted(history: History, component: str) -> bool:
+    """Whether a component's last turn took no call and gave nothing, and nothing has changed since.
+
+    A turn that takes calls ends with the budget; one that takes none would be taken for ever.
+    """
+    for step in reversed(history.steps):
+        if step.gain > 0:
+            return False
+        if step.component == component and step.finished:
+            return step.calls == 0
+    return False
+
+
+def opening(history: History, able: Iterable[Arm], size: int = OPENING_SIZE) -> Move | None:
+    """Plain random exemplars, then layouts compared with them; None once both had their turn.
+
+    It is split in two so that the report can say what came from showing exemplars at all.
+    """
+    moved = {step.side for step in history.steps}
+    sides = {side for side, _ in able}
+    if "exemplars" in sides - moved:
+        return Move("exemplars", f"uniform:size={min(size, history.spec.max_exemplars)}", 1)
+    if "layout" in sides - moved:
+        return Move("layout", "layout", WIDTHS["layout"])
+    return None
+
+
+def richest(history: History, able: Iterable[Arm]) -> Move:
+    """The move of the component with the most credit; of equal ones the first."""
+    side, component = max(able, key=lambda arm: credit(history, arm[1]))
+    return Move(side, component, WIDTHS[side])
