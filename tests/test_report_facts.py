@@ -114,6 +114,16 @@ def test_exemplars_without_rows() -> None:
     )
 
 
+def test_pools_are_no_comparison() -> None:
+    """A prompt with a pool does not show all of it, so it says nothing of its members."""
+    pool = Candidate("c1", Prompt("Say it.", BALLS, nearest=1), ("c0",))
+    history = history_of(
+        started(TASK, toy_spec()), *proposed(Candidate("c0", TASK.seed), pool), met("c0", 3), met("c1", 4)
+    )
+
+    assert () == values(history)
+
+
 def test_flips() -> None:
     """The seed's 8 rows are among the winner's 14."""
     better, worse = flips(HISTORY.evaluations("c3"), HISTORY.evaluations("c0"))

@@ -48,10 +48,11 @@ def values(history: History) -> tuple[Value, ...]:
     shown: dict[str, set[str]] = {}
     first: dict[str, Exemplar] = {}
     for candidate in history.candidates.values():
-        if not candidate.prompt.exemplars or not history.scores(candidate.id):
-            continue
+        prompt = candidate.prompt
+        if not prompt.exemplars or prompt.nearest is not None or not history.scores(candidate.id):
+            continue  # who has a pool shows each input others
         means[candidate.id] = history.mean(candidate.id)
-        for exemplar in candidate.prompt.exemplars:
+        for exemplar in prompt.exemplars:
             row = exemplar.source or exemplar.input
             shown.setdefault(row, set()).add(candidate.id)
             first.setdefault(row, exemplar)
