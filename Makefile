@@ -35,8 +35,11 @@ check: setup
 	  {print $$2 " has " $$1 " lines; split it by noun (300 at most)"; bad = 1} END {exit bad}'
 
 bench: setup
+	$(BIN)/pip install --quiet optuna
 	$(BIN)/python -m tests.benchmarks.honesty
 	$(BIN)/python -m tests.benchmarks.screen
 	$(BIN)/python -m tests.benchmarks.screens
 	$(BIN)/python -m tests.benchmarks.throughput
+	$(BIN)/python -m tests.benchmarks.matrices $(DATA_DIR)
+	$(BIN)/python -m tests.benchmarks.replay $(DATA_DIR)
 	$(BIN)/python -m tests.benchmarks.public $(DATA_DIR)

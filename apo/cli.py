@@ -76,7 +76,9 @@ def _options(
 def list_(
     what: Annotated[
         str,
-        typer.Argument(help="runs, proposers, selectors, alternations, schedulers, surrogates or scorers"),
+        typer.Argument(
+            help="runs, proposers, selectors, alternations, schedulers, surrogates, acquisitions or scorers"
+        ),
     ] = "runs",
     results: Results = RESULTS,
     as_json: AsJson = False,
@@ -84,7 +86,7 @@ def list_(
     """List runs, or the components that a run can be made of."""
     from apo import plugins, tables
 
-    folders = {k: k for k in ("proposers", "alternations", "schedulers", "surrogates")}
+    folders = {k: k for k in ("proposers", "alternations", "schedulers", "surrogates", "acquisitions")}
     folders["selectors"] = "exemplars"
     if what == "runs":
         _list_runs(results, as_json)

@@ -50,6 +50,10 @@ Selectors = Annotated[
 AlternationName = Annotated[
     str, typer.Option("--alternation", help="Whose turn it is: instruction, exemplars or layout.")
 ]
+AcquisitionName = Annotated[str, typer.Option("--acquisition", help="What chooses by these predictions.")]
+Screen = Annotated[
+    int, typer.Option("--screen", min=1, max=64, help="Exemplar lists proposed for each that is tried.")
+]
 SurrogateName = Annotated[str, typer.Option("--surrogate", help="What predicts untried prompts.")]
 SchedulerName = Annotated[str, typer.Option("--scheduler", help="Who is evaluated how far.")]
 Layouts = Annotated[bool, typer.Option(help="Whether the layout is searched too.")]

@@ -190,7 +190,7 @@ class Engine:
             self.emit(events.CandidatesProposed(step=step.number, candidates=(seed,)))
             return
         model = MeteredModel(self.proposal_backend, int(PROPOSAL_SHARE * step.allowance))
-        self.emit(candidates(step, self.view(model)))
+        self.emit(candidates(step, self.view(model), self.surrogate))
 
     def _allowance(self, step: Step) -> int:
         """Calls that a step may still take: what it was given, less what it took.

@@ -52,6 +52,8 @@ class RunOptions:
     alternation: str = "learned"
     scheduler: str = "successive_halving"
     surrogate: str = "gaussian_process"
+    acquisition: str = "log_nei"
+    screen: int = 1
     layouts: bool = True
     max_exemplars: int = 16
     calls: int | None = None
@@ -84,6 +86,8 @@ class RunOptions:
             alternation=self.alternation,
             scheduler=self.scheduler,
             surrogate=self.surrogate,
+            acquisition=self.acquisition,
+            screen=self.screen,
             layouts=self.layouts,
             max_exemplars=self.max_exemplars,
             budget=self._budget(),

@@ -5,34 +5,54 @@ from dataclasses import replace
 from apo import events
 from apo.alternations import Move
 from apo.candidate import Candidate
+from apo.errors import RunError
+from apo.events import Discard
 from apo.hygiene import inspect
 from apo.moves import propose
 from apo.orders import HUMAN
+from apo.plugins import build, foreign
+from apo.screening import Screened, screen
 from apo.seeding import rng
 from apo.step import Step
+from apo.surrogates import Surrogate
 from apo.view import SearchView
 
+SCREENED = "screened out"
+"""Why a proposal is discarded that a surrogate thinks less of."""
 
-def candidates(step: Step, view: SearchView) -> events.CandidatesProposed:
+
+def candidates(step: Step, view: SearchView, surrogate: Surrogate) -> events.CandidatesProposed:
     """The candidates of a step, with what was discarded and what proposing cost.
 
+    Exemplar lists cost nothing to propose, so `screen` times as many are, where a surrogate chooses.
+
     Raises:
-        RunError: the component failed; the message says where.
+        RunError: a component failed; the message says which and where.
     """
-    history, model = view.history, view.model
+    history, model, spec = view.history, view.model, view.history.spec
     view = replace(view, pool_of=step.pool)
-    draws = rng(history.spec.seed, step.number, "propose")
-    proposals = propose(Move(step.side, step.component, step.width, step.pool), view, draws)
+    draws = rng(spec.seed, step.number, "propose")
+    times = spec.screen if step.side == "exemplars" else 1
+    proposals = propose(Move(step.side, step.component, times * step.width, step.pool), view, draws)
     kept, discarded = inspect(proposals, view, by_hand=step.component == HUMAN)
+    screened = Screened(kept, [], [], chosen=False)
+    if spec.screen > 1 and step.side is not None:
+        with foreign(f"Screening by {spec.surrogate!r} and {spec.acquisition!r} failed", RunError):
+            acquisition = build("acquisitions", spec.acquisition)
+            screened = screen(kept, step.width, view, surrogate, acquisition, draws)
     start = len(history.candidates)
     origin = step.component.partition(":")[0]
+    made = tuple(
+        Candidate(f"c{start + place}", p.prompt, p.parents, origin, step.side, p.note)
+        for place, p in enumerate(screened.kept)
+    )
+    out = [Discard(SCREENED, proposal.prompt.instruction[:200]) for proposal in screened.out]
     return events.CandidatesProposed(
         step=step.number,
-        candidates=tuple(
-            Candidate(f"c{start + place}", p.prompt, p.parents, origin, step.side, p.note)
-            for place, p in enumerate(kept)
-        ),
-        discarded=tuple(discarded),
+        candidates=made,
+        discarded=(*discarded, *out),
         spend=model.spend,
         problem=model.problem,
+        predictions={c.id: p for c, p in zip(made, screened.predictions, strict=False)},
+        screened=screened.chosen,
     )

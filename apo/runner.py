@@ -76,6 +76,9 @@ def check(spec: RunSpec, task: Task) -> None:
     plugins.build("alternations", spec.alternation)
     plugins.build("schedulers", spec.scheduler)
     plugins.build("surrogates", spec.surrogate)
+    plugins.build("acquisitions", spec.acquisition)
+    if spec.screen < 1:
+        raise ConfigError(f"screen must be at least 1 (nothing is screened), not {spec.screen}.")
     for model in filter(None, (spec.model, spec.proposal_model)):
         check_model(model)
     least = least_calls(task)

@@ -85,6 +85,11 @@ class RunSpec:
     alternation: str = "learned"
     scheduler: str = "successive_halving"
     surrogate: str = "gaussian_process"
+    """What predicts untried prompts, for screening and for schedulers that ask what is believed."""
+    acquisition: str = "log_nei"
+    """What chooses among proposals by these predictions."""
+    screen: int = 1
+    """Exemplar lists proposed for each that becomes a candidate; 1: nothing is screened."""
     layouts: bool = True
     """Whether the layout is searched too."""
     max_exemplars: int = 16

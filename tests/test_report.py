@@ -55,7 +55,7 @@ def test_report_says_what_came_of_it() -> None:
     assert "- best prompt (c3), sealed test: **60.0 %** (40.0 to 80.0, n=20)" in text
     assert ["0", "1", "2", "3"] == steps
     assert all(f"| {role} |" in text for role in ("task", "proposal", "test", "all"))
-    assert "| opro | instruction | 2 | 2 | 1 | 1 | +20.0 | 1 of 1 | 33 | 3 | 188.0 |" in text
+    assert "| opro | instruction | 2 | 2 | 1 | 1 | +20.0 | 1 of 1 | 33 | 3 | 471.7 |" in text
     assert "[system] Say the colour.\n[user] " in text
 
 

@@ -35,7 +35,7 @@ def test_contributions() -> None:
     assert (4, 2, 1, 1) == (opro.proposed, opro.made, opro.kept, opro.dropped)
     assert (1, 1, 33, 3) == (opro.turns, opro.raised, opro.calls, opro.writing)
     assert opro.gain == pytest.approx(0.2)
-    assert opro.credit == pytest.approx((0.05 + 0.2) / (100 + 33))
+    assert opro.credit == pytest.approx((0.05 + 0.2) / (20 + 33))
     assert found["seed"].credit is None
 
 

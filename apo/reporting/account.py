@@ -211,7 +211,10 @@ def _asked(history: History) -> Section:
         ("selectors", ", ".join(spec.selectors) or "none"),
         ("alternation", spec.alternation),
         ("scheduler", spec.scheduler),
-        ("surrogate", spec.surrogate),
+        (
+            "surrogate",
+            f"{spec.surrogate}, {spec.acquisition}, {spec.screen} lists proposed for each that is tried",
+        ),
         ("budget", ", ".join(f"{v} {k}" for k, v in asdict(history.budget).items() if v)),
         ("seed", str(spec.seed)),
     )
