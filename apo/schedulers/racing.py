@@ -34,10 +34,11 @@ class Racing:
     """Blocks of `block` rows for all that are left; the true best is lost with a chance of `alpha` at most.
 
     The chance holds for the whole race of a cohort, as long as the budget does not cut it: thresholds
-    are divided by the number of rivals (Bonferroni).
+    are divided by the number of rivals (Bonferroni). Where the budget cannot bring all that the test has
+    left to all rows, the worst are cut after each block, about half of them while rows double.
     """
 
-    block: int = 10
+    block: int = 5
     alpha: float = 0.1
 
     def __post_init__(self) -> None:
@@ -89,15 +90,28 @@ class Racing:
     def _affordable(
         self, alive: list[str], before: int, upto: int, history: History, allowance: int
     ) -> tuple[list[str], list[str]]:
-        """The candidates that the next block can be paid for, so that at least one can meet all rows."""
-        rest = len(history.dev) - upto
+        """The candidates that the next block can be paid for, and those that are cut."""
         kept = list(alive)
-        while kept and sum(len(untried(c, history, upto)) for c in kept) + rest > allowance:
+        while kept and not self._payable(kept, before, upto, history, allowance):
             if not before:
                 kept.pop()
             else:
                 kept, _ = keep_best(kept, len(kept) - 1, history, before)
         return kept, [c for c in alive if c not in kept]
+
+    def _payable(self, kept: Sequence[str], before: int, upto: int, history: History, allowance: int) -> bool:
+        """Whether a block leaves enough: one must be able to meet all rows, and of these many a share
+        that falls as rows grow (half of them twice as many), as in successive halving.
+
+        What is met of the block already counts as not spent, so that a cut block is planned again alike.
+        """
+        rows = len(history.dev)
+        missing = sum(len(untried(c, history, upto)) for c in kept)
+        met = len(kept) * (upto - before) - missing
+        ends = [upto, *range(upto + self.block, rows, self.block), *([rows] if upto < rows else [])]
+        sizes = [end - start for start, end in zip([before, *ends], ends, strict=False)]
+        falling = len(kept) * sum(size * upto / end for size, end in zip(sizes, ends, strict=True))
+        return missing + rows - upto <= allowance and (len(kept) == 1 or falling <= allowance + met)
 
 
 def _differences(leader: str, candidate: str, history: History, rows: int) -> list[float]:
