@@ -49,11 +49,13 @@ class DeepKernel:
         from apo.surrogates._networks import EncodedMatern
         from apo.surrogates._process import own, process, scaled
 
-        seen = points(prompts, embed)
+        # Training ends where it ends to the last digit, so that its data come in one order.
+        order = sorted(range(len(prompts)), key=lambda place: prompts[place].digest)
+        seen = points([prompts[place] for place in order], embed)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             kernel = scaled(EncodedMatern(seen.parts)) + scaled(own(tuple(range(sum(seen.parts)))))
-        model = process(seen.values, means, variances, kernel)
+        model = process(seen.values, means[order], variances[order], kernel)
         self._train(model)
         return Fitted(model, seen.values, lambda others: points(others, embed).values)
 

@@ -8,6 +8,7 @@ prompt's test score is below the pool's best, as a share of the distance from be
 With a folder of public data the policies that read prompts take part too.
 """
 
+import math
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from statistics import fmean, stdev
 from apo import plugins
 from apo.embedding import SentenceEmbedder
 from apo.prompt import Prompt
+from apo.statistics import Interval, wilson
 from tests.benchmarks import policies
 from tests.benchmarks.matrix import FOLDER, Matrix, load, read_file
 from tests.benchmarks.policies import Policy, Pool
@@ -44,7 +46,9 @@ class Outcome:
     calls: float
     """Share of the pool's full evaluation."""
     held: bool | None
-    """Whether the interval of the corrected dev score held the test score."""
+    """Whether the interval of the corrected dev score held the test score, as if that were the truth."""
+    agreed: bool | None
+    """Whether corrected dev and test score differ by no more than both intervals allow together."""
 
 
 def play(matrix: Matrix, prompts: dict[str, Prompt], policy: Policy, budget: int, seed: int) -> Outcome:
@@ -56,15 +60,24 @@ def play(matrix: Matrix, prompts: dict[str, Prompt], policy: Policy, budget: int
     test = {name: digits[rows:].count("1") / len(matrix.test) for name, digits in matrix.outcomes.items()}
     best = max(dev, key=lambda name: (dev[name], test[name]))
     spread = max(test.values()) - min(test.values())
+    theirs = wilson(test[choice.name] * len(matrix.test), len(matrix.test))
     interval = choice.corrected
-    held = None if interval is None else interval.low <= test[choice.name] <= interval.high
+    held = None if interval is None else interval.low <= theirs.mean <= interval.high
+    agreed = None if interval is None else _agree(interval, theirs)
     return Outcome(
         error=(max(test.values()) - test[choice.name]) / spread,
         dev=dev[best] - dev[choice.name],
         test=test[best] - test[choice.name],
         calls=(budget - pool.left) / (rows * len(dev)),
         held=held,
+        agreed=agreed,
     )
+
+
+def _agree(dev: Interval, test: Interval) -> bool:
+    """Whether the interval of the difference of two means holds 0 (Newcombe 1998, method 10)."""
+    low, high = sorted((dev, test), key=lambda one: one.mean)
+    return high.mean - low.mean <= math.hypot(high.mean - high.low, low.high - low.mean)
 
 
 @dataclass(frozen=True)
@@ -145,8 +158,10 @@ def row(entry: Entry, measured: dict[float, list[Outcome]]) -> str:
         cells += [f"{dev:.1f}", f"{test:+.1f}", f"{100 * fmean(o.calls for o in fifth):.0f} %"]
     else:
         cells += ["", "", ""]
-    held = [o.held for outcomes in measured.values() for o in outcomes if o.held is not None]
-    return " | ".join(["", entry.name, *cells, f"{100 * fmean(held):.0f} %" if held else "", ""]).strip()
+    ours = [o for outcomes in measured.values() for o in outcomes if o.held is not None]
+    for what in ("held", "agreed"):
+        cells.append(f"{100 * fmean(getattr(o, what) for o in ours):.0f} %" if ours else "")
+    return " | ".join(["", entry.name, *cells, ""]).strip()
 
 
 def page(pools: Sequence[tuple[Matrix, dict[str, Prompt]]], lines: Sequence[str]) -> str:
@@ -154,9 +169,7 @@ def page(pools: Sequence[tuple[Matrix, dict[str, Prompt]]], lines: Sequence[str]
     title, _, about = (__doc__ or "").partition("\n\n")
     tasks = ", ".join(matrix.task for matrix, _ in pools)
     shares = " | ".join(f"{share:.0%} of {FULL} full evaluations" for share in SHARES)
-    head = (
-        f"| policy | {shares} | dev below best | test below that of best-on-dev | calls | corrected holds |"
-    )
+    head = f"| policy | {shares} | dev below best | test below that of best-on-dev | calls | held | agreed |"
     return "\n".join(
         [
             "# Replay",
@@ -167,11 +180,12 @@ def page(pools: Sequence[tuple[Matrix, dict[str, Prompt]]], lines: Sequence[str]
             "",
             f"Pools of {len(pools[0][0].names)} prompts on {tasks}; {SEEDS} seeds each. The columns after "
             f"the three budgets are for at most {MOST:.0%} of the pool's full evaluation, in points and as a "
-            "share of it; the last is how often the interval of the corrected dev score held the test score, "
-            "over all budgets.",
+            "share of it. The last two are of all runs: how often the interval of the corrected dev score "
+            "held the score on the test rows, and how often the two differed by no more than the intervals "
+            "of both allow together, since 100 test rows are a sample too.",
             "",
             head,
-            "| --- |" + " ---: |" * (len(SHARES) + 4),
+            "| --- |" + " ---: |" * (len(SHARES) + 5),
             *lines,
             "",
         ]
