@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from random import Random
 
 from apo.candidate import Candidate
-from apo.exemplars._draw import draw, fitting, row
+from apo.exemplars._draw import draw, fitting
+from apo.exemplars._moves import move
 from apo.prompt import Exemplar
 from apo.view import SearchView
 
@@ -43,28 +44,5 @@ class Mutation:
         if not child or parent.prompt.nearest is not None:
             return draw(pool, min(FRESH, view.max_exemplars), rng, balanced=True)
         for _ in range(rng.randint(1, self.strength)):
-            _move(child, pool, view.max_exemplars, rng)
+            move(child, pool, view.max_exemplars, rng)
         return tuple(child[: view.max_exemplars])
-
-
-def _move(child: list[Exemplar], pool: Sequence[Exemplar], most: int, rng: Random) -> None:
-    """Change `child` in place by one move that is possible."""
-    shown = {row(e) for e in child}
-    fresh = [e for e in pool if row(e) not in shown]
-    moves = ["exchange"] if len(child) > 1 else []
-    moves += ["remove"] if len(child) > 1 else []
-    moves += ["replace", "replace"] if fresh else []
-    moves += ["add"] if fresh and len(child) < most else []
-    if not moves:
-        return
-    move = rng.choice(moves)
-    place = rng.randrange(len(child))
-    if move == "exchange":
-        other = rng.randrange(len(child))
-        child[place], child[other] = child[other], child[place]
-    elif move == "remove":
-        del child[place]
-    elif move == "replace":
-        child[place] = rng.choice(fresh)
-    else:
-        child.insert(place, rng.choice(fresh))

@@ -38,8 +38,7 @@ def tell(
     Raises:
         RunError: the run has not begun.
     """
-    history, trace = History(), Trace()
-    begun = 0.0
+    history, trace, begun = History(), Trace(), 0.0
     for record in records:
         begun = begun or record.t
         history.apply(record)

@@ -29,8 +29,12 @@ from tests.steered import Script, Steered, heard
 TASK = toy_task()
 NARROW = 30
 """Words of a prompt that the narrow model takes."""
-SMALL_RUNGS = {"successive_halving": "successive_halving:least_rows=5"}
-SCHEDULERS = [*(SMALL_RUNGS.get(name, name) for name in plugins.names("schedulers")), "triple:kind=sh"]
+SMALL = {
+    "successive_halving": "successive_halving:least_rows=5",
+    "bayesian": "bayesian:surrogate=average,drawn=8,rounds=1,kept=4",
+}
+"""Components with options that suit so small a search, or are quick."""
+SCHEDULERS = [*(SMALL.get(name, name) for name in plugins.names("schedulers")), "triple:kind=sh"]
 
 
 def failing(request: Request) -> str | Failure:
@@ -68,7 +72,7 @@ def spec_of(scheduler: str, component: str) -> RunSpec:
 KINDS = ("exemplars", "proposers", "alternations")
 COMPONENTS = [
     "default",
-    *(f"{kind}/{name}" for kind in KINDS for name in plugins.names(kind)),
+    *(f"{kind}/{SMALL.get(name, name)}" for kind in KINDS for name in plugins.names(kind)),
 ]
 
 
