@@ -2,9 +2,12 @@
 
 import warnings
 from collections.abc import Callable, Sequence
+from random import Random
 
+from apo.acquisitions import Acquisition
 from apo.embedding import Embed
 from apo.history import History
+from apo.prompt import Prompt
 from apo.selection import adjusted
 from apo.surrogates import Fitted, Posterior, Surrogate
 
@@ -37,6 +40,19 @@ def fit(history: History, surrogate: Surrogate, embed: Embed) -> Fitted | None:
     variances = np.maximum(dispersion * smoothed * (1 - smoothed) / rows, 1e-5)
     with quiet():
         return surrogate.fit([history.candidates[c].prompt for c in measured], means, variances, embed)
+
+
+def wanted(
+    learned: Fitted, acquisition: Acquisition, prompts: Sequence[Prompt], count: int, rng: Random
+) -> list[int]:
+    """The places of the `count` prompts that an acquisition function chooses; none of none."""
+    if not prompts:
+        return []
+    import torch
+
+    with quiet(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(rng.getrandbits(32))
+        return acquisition.choose(learned.model, learned.seen, learned.locate(prompts), count)
 
 
 def belief(history: History, surrogate: Surrogate, embed: Embed) -> Belief:

@@ -25,6 +25,11 @@ class Exemplar:
     source: str = ""
     """Id of the data row it was made from; that row is never shown its own answer."""
 
+    @property
+    def row(self) -> str:
+        """What it was made from, which no two exemplars of a list share: its row, or else its input."""
+        return self.source or self.input
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:

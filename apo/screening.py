@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from random import Random
 
 from apo.acquisitions import Acquisition
-from apo.belief import fit, quiet
+from apo.belief import fit, quiet, wanted
 from apo.calibration import calibration
 from apo.candidate import Prediction, Proposal
 from apo.surrogates import Surrogate
@@ -40,21 +40,17 @@ def screen(
     learned = fit(view.history, surrogate, view.embed) if proposals else None
     if learned is None:
         return Screened(list(proposals[:width]), [], list(proposals[width:]), chosen=False)
-    import torch
-
     chosen = len(proposals) > width and not calibration(view.history).in_vain
-    places = list(range(min(width, len(proposals))))
     prompts = [proposal.prompt for proposal in proposals]
-    with quiet(), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(rng.getrandbits(32))
-        if chosen:
-            pool = learned.locate(prompts)
-            places = acquisition.choose(learned.model, learned.seen, pool, width)
+    places = list(range(min(width, len(proposals))))
+    if chosen:
+        places = wanted(learned, acquisition, prompts, width, rng)
+    with quiet():
         belief = learned.of([prompts[place] for place in places])
     deviations = belief.covariance.diagonal().clip(min=0) ** 0.5
     return Screened(
         [proposals[place] for place in places],
         [Prediction(float(m), float(d)) for m, d in zip(belief.mean, deviations, strict=True)],
-        [proposal for place, proposal in enumerate(proposals) if place not in set(places)],
+        [proposal for place, proposal in enumerate(proposals) if place not in places],
         chosen,
     )

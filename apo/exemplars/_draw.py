@@ -23,12 +23,7 @@ def one_a_row(pool: Sequence[Exemplar], rng: Random) -> list[Exemplar]:
     """The pool in random order, each row of data in one random wording."""
     shuffled = list(pool)
     rng.shuffle(shuffled)
-    return list({row(e): e for e in shuffled}.values())
-
-
-def row(exemplar: Exemplar) -> str:
-    """What no two exemplars of a list may share: the row that they were made from."""
-    return exemplar.source or exemplar.input
+    return list({e.row: e for e in shuffled}.values())
 
 
 def draw(pool: Sequence[Exemplar], size: int, rng: Random, *, balanced: bool) -> tuple[Exemplar, ...]:
@@ -50,6 +45,16 @@ def draw(pool: Sequence[Exemplar], size: int, rng: Random, *, balanced: bool) ->
     chosen = [groups[turn][place] for place, turn in in_turn[:size]]
     rng.shuffle(chosen)
     return tuple(chosen)
+
+
+def drawn(
+    view: SearchView, parent: Candidate, pool: Sequence[Exemplar], count: int, rng: Random, *, balanced: bool
+) -> list[tuple[Exemplar, ...]]:
+    """`count` independent draws that fit the context, all sizes equally likely."""
+    numbers = [0, *sizes(view, len(pool))]
+    return [
+        fitting(view, parent, draw(pool, rng.choice(numbers), rng, balanced=balanced)) for _ in range(count)
+    ]
 
 
 def fitting(view: SearchView, parent: Candidate, exemplars: tuple[Exemplar, ...]) -> tuple[Exemplar, ...]:

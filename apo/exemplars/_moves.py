@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 from random import Random
 
-from apo.exemplars._draw import row
 from apo.prompt import Exemplar
 
 
 def move(child: list[Exemplar], pool: Sequence[Exemplar], most: int, rng: Random) -> None:
     """Change `child` in place by one move that is possible."""
-    shown = {row(e) for e in child}
-    fresh = [e for e in pool if row(e) not in shown]
+    shown = {e.row for e in child}
+    fresh = [e for e in pool if e.row not in shown]
     moves = ["exchange"] if len(child) > 1 else []
     moves += ["remove"] if len(child) > 1 else []
     moves += ["replace", "replace"] if fresh else []

@@ -21,7 +21,7 @@ from statistics import fmean
 
 from apo.candidate import Candidate
 from apo.exemplars._clusters import clusters
-from apo.exemplars._draw import draw, fitting, row, sizes
+from apo.exemplars._draw import draw, fitting, sizes
 from apo.history import History
 from apo.prompt import Exemplar, Prompt
 from apo.view import SearchView
@@ -66,7 +66,7 @@ class AcceptReject:
             return []
         values = _values(view.history)
         known = {e: values[e] for e in pool if e in values}
-        best_wording = {row(e): e for e in sorted(known, key=lambda e: known[e].mean)}
+        best_wording = {e.row: e for e in sorted(known, key=lambda e: known[e].mean)}
         worth = {e: known[e] for e in best_wording.values()}
         fresh = self._fresh(view, parent, pool, set(best_wording), rng)
         if missing := fresh[: max(0, self.arms - len(worth))]:
@@ -79,8 +79,8 @@ class AcceptReject:
         """Exemplars of rows without a value that were not yet tried around the parent, answers in turn."""
         prompts = [c.prompt for c in view.history.candidates.values() if _single(c.prompt)]
         here = (parent.prompt.instruction, parent.prompt.layout)
-        tried = {row(p.exemplars[0]) for p in prompts if (p.instruction, p.layout) == here}
-        return [e for e in draw(pool, len(pool), rng, balanced=True) if row(e) not in known | tried]
+        tried = {p.exemplars[0].row for p in prompts if (p.instruction, p.layout) == here}
+        return [e for e in draw(pool, len(pool), rng, balanced=True) if e.row not in known | tried]
 
     def _lists(
         self, view: SearchView, worth: dict[Exemplar, Value], count: int, rng: Random

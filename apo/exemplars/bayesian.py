@@ -5,21 +5,17 @@ acquisition function, the most wanted ones have children of their own, and so on
 It is local search on the acquisition function (as in BANANAS, White et al. 2021, for another space).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from random import Random
-from typing import TYPE_CHECKING
 
 from apo import plugins
-from apo.belief import fit, quiet
+from apo.belief import fit, wanted
 from apo.candidate import Candidate
-from apo.exemplars._draw import draw, fitting, sizes
+from apo.exemplars._draw import drawn, fitting
 from apo.exemplars._moves import move
 from apo.prompt import Exemplar, Prompt
 from apo.view import SearchView
-
-if TYPE_CHECKING:
-    from apo.acquisitions import Acquisition
-    from apo.surrogates import Fitted
 
 Shown = tuple[Exemplar, ...]
 
@@ -50,54 +46,35 @@ class Bayesian:
         """The `count` most wanted lists that were found, none of them tried before with this parent."""
         pool = view.pool()
         learned = fit(view.history, plugins.build("surrogates", self.surrogate), view.embed)
-        numbers = [0, *sizes(view, len(pool))]
-        lists = [
-            fitting(view, parent, draw(pool, rng.choice(numbers), rng, balanced=True))
-            for _ in range(self.drawn if learned else count)
-        ]
+        lists = drawn(view, parent, pool, self.drawn if learned else count, rng, balanced=True)
         if learned is None:
             return lists
         tried = {c.prompt.digest for c in view.history.candidates.values()}
         acquisition = plugins.build("acquisitions", self.acquisition)
         if parent.prompt.exemplars and parent.prompt.nearest is None:
-            lists += self._children(view, parent, [parent.prompt.exemplars] * self.kept, rng)
+            lists += _children(view, parent, pool, [parent.prompt.exemplars] * self.kept, rng)
         for number in range(self.rounds + 1):
             lists = [x for x in dict.fromkeys(lists) if _prompt(parent, x).digest not in tried]
             last = number == self.rounds
-            lists = _wanted(lists, parent, learned, acquisition, count if last else self.kept, rng)
+            prompts = [_prompt(parent, shown) for shown in lists]
+            most = count if last else self.kept
+            lists = [lists[place] for place in wanted(learned, acquisition, prompts, most, rng)]
             if not last:
-                lists += self._children(view, parent, lists * 3, rng)
+                lists += _children(view, parent, pool, lists * 3, rng)
         return lists
 
-    def _children(self, view: SearchView, parent: Candidate, lists: list[Shown], rng: Random) -> list[Shown]:
-        """Each list with one move."""
-        pool, children = view.pool(), []
-        for shown in lists:
-            child = list(shown)
-            move(child, pool, view.max_exemplars, rng)
-            children.append(fitting(view, parent, tuple(child)))
-        return children
+
+def _children(
+    view: SearchView, parent: Candidate, pool: Sequence[Exemplar], lists: Sequence[Shown], rng: Random
+) -> list[Shown]:
+    """Each list with one move."""
+    children = []
+    for shown in lists:
+        child = list(shown)
+        move(child, pool, view.max_exemplars, rng)
+        children.append(fitting(view, parent, tuple(child)))
+    return children
 
 
 def _prompt(parent: Candidate, shown: Shown) -> Prompt:
     return replace(parent.prompt, exemplars=shown, nearest=None)
-
-
-def _wanted(
-    lists: list[Shown],
-    parent: Candidate,
-    learned: "Fitted",
-    acquisition: "Acquisition",
-    count: int,
-    rng: Random,
-) -> list[Shown]:
-    """The `count` lists that the acquisition function chooses."""
-    if not lists:
-        return []
-    import torch
-
-    with quiet(), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(rng.getrandbits(32))
-        pool = learned.locate([_prompt(parent, shown) for shown in lists])
-        places = acquisition.choose(learned.model, learned.seen, pool, count)
-    return [lists[place] for place in places]

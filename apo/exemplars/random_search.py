@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from random import Random
 
 from apo.candidate import Candidate
-from apo.exemplars._draw import draw, fitting, sizes
+from apo.exemplars._draw import drawn
 from apo.prompt import Exemplar
 from apo.view import SearchView
 
@@ -23,9 +23,4 @@ class RandomSearch:
         self, view: SearchView, parent: Candidate, count: int, rng: Random
     ) -> list[tuple[Exemplar, ...]]:
         """`count` independent draws, all sizes equally likely."""
-        pool = view.pool()
-        numbers = [0, *sizes(view, len(pool))]
-        return [
-            fitting(view, parent, draw(pool, rng.choice(numbers), rng, balanced=self.balanced))
-            for _ in range(count)
-        ]
+        return drawn(view, parent, view.pool(), count, rng, balanced=self.balanced)

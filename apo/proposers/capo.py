@@ -58,7 +58,7 @@ def crossed(parents: Sequence[tuple[Exemplar, ...]], rng: Random) -> list[Exempl
 
     A row that several show counts once; without a parent there is none.
     """
-    both = list({_row(exemplar): exemplar for exemplar in chain(*parents)}.values())
+    both = list({exemplar.row: exemplar for exemplar in chain(*parents)}.values())
     size = sum(map(len, parents)) // max(1, len(parents))
     return rng.sample(both, min(size, len(both)))
 
@@ -69,21 +69,16 @@ def mutated(shown: list[Exemplar], pool: Sequence[Exemplar], most: int, rng: Ran
     Where adding or removing is not possible the list is kept. At most `most` exemplars are left.
     """
     child = rng.sample(shown, min(len(shown), most))
-    rows = {_row(exemplar) for exemplar in child}
-    fresh = [exemplar for exemplar in pool if _row(exemplar) not in rows]
+    rows = {exemplar.row for exemplar in child}
+    fresh = [exemplar for exemplar in pool if exemplar.row not in rows]
     turn = rng.choice(("add", "remove", "keep"))
     if turn == "add" and fresh and len(child) < most:
-        row = rng.choice(list(dict.fromkeys(map(_row, fresh))))
-        child.append(rng.choice([exemplar for exemplar in fresh if _row(exemplar) == row]))
+        row = rng.choice(list(dict.fromkeys(exemplar.row for exemplar in fresh)))
+        child.append(rng.choice([exemplar for exemplar in fresh if exemplar.row == row]))
     elif turn == "remove" and child:
         child.pop()
     rng.shuffle(child)
     return tuple(child)
-
-
-def _row(exemplar: Exemplar) -> str:
-    """What an exemplar was made from."""
-    return exemplar.source or exemplar.input
 
 
 def _genes(prompt: Prompt) -> tuple[str, tuple[Exemplar, ...]]:

@@ -53,9 +53,8 @@ def values(history: History) -> tuple[Value, ...]:
             continue  # who has a pool shows each input others
         means[candidate.id] = history.mean(candidate.id)
         for exemplar in prompt.exemplars:
-            row = exemplar.source or exemplar.input
-            shown.setdefault(row, set()).add(candidate.id)
-            first.setdefault(row, exemplar)
+            shown.setdefault(exemplar.row, set()).add(candidate.id)
+            first.setdefault(exemplar.row, exemplar)
     found = []
     for row, those in shown.items():
         others = [mean for candidate, mean in means.items() if candidate not in those]

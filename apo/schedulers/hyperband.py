@@ -13,6 +13,7 @@ from apo.belief import Belief
 from apo.history import History
 from apo.schedulers import NO_BUDGET, Plan, keep_best, untried
 from apo.schedulers._halving import check, levels
+from apo.schedulers._rungs import cost
 
 
 @dataclass(frozen=True)
@@ -48,11 +49,7 @@ class Hyperband:
 
     def cost(self, prompts: int, first: int, rows: int) -> int:
         """Evaluations of one bracket; rows that a prompt has met are not asked again."""
-        total = before = 0
-        for kept, upto in self.rungs(prompts, first, rows):
-            total += kept * (upto - before)
-            before = upto
-        return total
+        return cost(self.rungs(prompts, first, rows))
 
     def deal(self, cohort: Sequence[str], rows: int) -> list[list[str]]:
         """The cohort dealt to the brackets, in order, in proportion to their numbers of prompts.

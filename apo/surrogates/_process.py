@@ -43,8 +43,8 @@ def columns(parts: tuple[int, int, int]) -> list[tuple[int, ...]]:
     return [tuple(range(end - width, end)) for end, width in zip(ends, parts, strict=True)]
 
 
-def own(columns: tuple[int, ...]) -> Kernel:
-    """What is shared by prompts that are the same in these columns, and by no others."""
+def own(columns: tuple[int, ...] | None = None) -> Kernel:
+    """What is shared by prompts that are the same in these columns (None: in all), and by no others."""
     kernel = MaternKernel(nu=0.5, active_dims=columns)
     kernel.lengthscale = NEAR
     kernel.raw_lengthscale.requires_grad_(False)

@@ -35,7 +35,7 @@ class Average:
         from apo.surrogates._process import own, process, scaled
 
         seen = _anywhere(prompts)
-        kernel = scaled(own(tuple(range(seen.shape[1]))))
+        kernel = scaled(own())
         model = process(seen, means, variances, kernel)
         # In the standardized units of the process: what the noise does not explain is the crowd's.
         spread = max(float(np.var(means, ddof=1)), 1e-12)

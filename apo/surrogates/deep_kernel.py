@@ -54,7 +54,7 @@ class DeepKernel:
         seen = points([prompts[place] for place in order], embed)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
-            kernel = scaled(EncodedMatern(seen.parts)) + scaled(own(tuple(range(sum(seen.parts)))))
+            kernel = scaled(EncodedMatern(seen.parts)) + scaled(own())
         model = process(seen.values, means[order], variances[order], kernel)
         self._train(model)
         return Fitted(model, seen.values, lambda others: points(others, embed).values)

@@ -33,9 +33,8 @@ class GaussianProcess:
 
         seen = points(prompts, embed)
         instruction, exemplars, _ = columns(seen.parts)
-        everything = tuple(range(sum(seen.parts)))
         kernel = scaled(product(seen.parts))
-        for part in (instruction, exemplars, everything):
+        for part in (instruction, exemplars, None):
             kernel = kernel + scaled(own(part))
         model = process(seen.values, means, variances, kernel)
         optimize(model)
