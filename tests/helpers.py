@@ -18,6 +18,7 @@ from apo.evaluation import Evaluator
 from apo.history import History
 from apo.prompt import Prompt
 from apo.resuming import card
+from apo.schedulers import Plan
 from apo.scorers import Choice
 from apo.spec import Identity, ModelSpec, RunSpec, TaskSource
 from apo.store.memory import MemoryStore
@@ -106,6 +107,17 @@ def letters(texts: Sequence[str]) -> "NDArray[np.float64]":
     """An encoder without a model: how often each letter stands in a text, of length 1."""
     counts = np.array([[1.0, *(text.lower().count(c) for c in ascii_lowercase)] for text in texts])
     return np.asarray(counts / np.linalg.norm(counts, axis=1, keepdims=True))
+
+
+def carried_out(plan: Plan, score: Callable[[str, str], float | None]) -> list[events.Event]:
+    """What a plan leads to, as the engine journals it: who is dropped, who goes on, and what was answered."""
+    facts: list[events.Event] = [events.CandidatePruned(candidate=c, reason=why) for c, why in plan.pruned]
+    if plan.promoted:
+        facts.append(events.CandidatesPromoted(rows=dict(plan.promoted)))
+    if plan.assignments:
+        done = tuple(evaluation(c, row, score(c, row)) for c, row in plan.assignments)
+        facts.append(events.EvaluationsFinished(evaluations=done))
+    return facts
 
 
 def ignorant(candidates: Sequence[str]) -> Posterior:

@@ -15,7 +15,7 @@ from apo.prompt import Prompt
 from apo.schedulers import Scheduler
 from apo.schedulers.successive_halving import SuccessiveHalving
 from apo.store.memory import MemoryStore
-from tests.helpers import evaluation, ignorant, proposed, started, toy_spec, toy_task
+from tests.helpers import carried_out, evaluation, ignorant, proposed, started, toy_spec, toy_task
 
 BRACKETS = {
     "8x10_4x20_2x40_1x80": (8, [10, 20, 40, 80], 200),
@@ -53,15 +53,13 @@ def play_by(
     rounds: Rounds = []
     while True:
         plan = scheduler.plan(cohort, History(store.read()), allowance, ignorant)
-        for candidate, reason in plan.pruned:
-            store.append(events.CandidatePruned(candidate=candidate, reason=reason))
+        for fact in carried_out(plan, score):
+            store.append(fact)
         if not plan.assignments:
             return rounds
         asked = [candidate for candidate, _ in plan.assignments]
         rounds.append({candidate: asked.count(candidate) for candidate in dict.fromkeys(asked)})
         allowance -= len(asked)
-        done = tuple(evaluation(c, row, score(c, row)) for c, row in plan.assignments)
-        store.append(events.EvaluationsFinished(evaluations=done))
 
 
 @pytest.mark.parametrize(("cohort", "rungs", "cost"), BRACKETS.values(), ids=BRACKETS)

@@ -57,7 +57,7 @@ class Racing:
         alive = [c for c in cohort if c not in history.pruned]
         pruned: list[tuple[str, str]] = []
         before = 0
-        for upto in [*range(self.block, rows, self.block), rows]:
+        for upto in self._ends(rows):
             if any(untried(c, history, upto) for c in alive):
                 lost = self._lost(cohort, alive, history, before) if before else []
                 left = [c for c in alive if c not in dict(lost)]
@@ -69,6 +69,10 @@ class Racing:
                     return Plan(tuple(missing[:allowance]), promoted, tuple(pruned))
             before = upto
         return Plan((), (), tuple(pruned))
+
+    def _ends(self, rows: int) -> list[int]:
+        """The numbers of rows at which blocks end."""
+        return [*range(self.block, rows, self.block), rows]
 
     def _lost(
         self, cohort: Sequence[str], alive: list[str], history: History, rows: int
@@ -108,7 +112,7 @@ class Racing:
         rows = len(history.dev)
         missing = sum(len(untried(c, history, upto)) for c in kept)
         met = len(kept) * (upto - before) - missing
-        ends = [upto, *range(upto + self.block, rows, self.block), *([rows] if upto < rows else [])]
+        ends = [end for end in self._ends(rows) if end >= upto]
         sizes = [end - start for start, end in zip([before, *ends], ends, strict=False)]
         falling = len(kept) * sum(size * upto / end for size, end in zip(sizes, ends, strict=True))
         return missing + rows - upto <= allowance and (len(kept) == 1 or falling <= allowance + met)

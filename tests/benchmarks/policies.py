@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from apo import events
 from apo.belief import Belief, belief
-from apo.candidate import Candidate, Evaluation, Usage
+from apo.candidate import Candidate
 from apo.embedding import Embed
 from apo.history import History
 from apo.prompt import Prompt
@@ -18,7 +18,7 @@ from apo.store.memory import MemoryStore
 from apo.surrogates import Surrogate
 from apo.task import Example, Score, Task
 from tests.benchmarks.matrix import Matrix
-from tests.helpers import ignorant, letters, started, toy_spec
+from tests.helpers import carried_out, ignorant, letters, started, toy_spec
 
 Policy = Callable[["Pool"], "Choice"]
 """Spends a pool's budget and names the prompt that it would use."""
@@ -196,22 +196,18 @@ class Race:
         cohort, spent = [c.id for c in candidates], 0
         while True:
             plan = scheduler.plan(cohort, self.history, allowance - spent, self.belief)
-            for candidate, reason in plan.pruned:
-                self.tell(events.CandidatePruned(candidate=candidate, reason=reason))
-            if plan.promoted:
-                self.tell(events.CandidatesPromoted(rows=dict(plan.promoted)))
+            for fact in carried_out(plan, self._asked):
+                self.tell(fact)
             if not plan.assignments:
                 break
             spent += len(plan.assignments)
-            self.tell(
-                events.EvaluationsFinished(evaluations=tuple(self._asked(*p) for p in plan.assignments))
-            )
         self.tell(events.StepFinished(step=step, gain=0.0, calls=spent))
 
-    def _asked(self, candidate: str, row: str) -> Evaluation:
-        name, place = self.pool.names[int(candidate[1:])], int(row[1:])
+    def _asked(self, candidate: str, row: str) -> float:
+        """A row's score, paid for."""
+        name = self.pool.names[int(candidate[1:])]
         self.pool.met[name] = self.pool.met.get(name, 0) + 1
-        return Evaluation(candidate, row, "", Score(float(self.pool.answer(name, place))), Usage())
+        return float(self.pool.answer(name, int(row[1:])))
 
     def choice(self) -> Choice:
         """The best complete prompt, or without any the one that leads."""

@@ -14,7 +14,7 @@ from apo.prompt import Prompt
 from apo.schedulers import Plan, Scheduler
 from apo.store.memory import MemoryStore
 from tests.components.helpers import state
-from tests.helpers import evaluation, ignorant, proposed, started, toy_spec, toy_task
+from tests.helpers import carried_out, ignorant, proposed, started, toy_spec, toy_task
 
 NAMES = [*plugins.names("schedulers"), "triple:kind=sh"]
 Value = Callable[[str, str], float | None]
@@ -43,13 +43,9 @@ class Game:
         """Plan once and carry the plan out; False when the cohort is done."""
         plan = self.scheduler.plan(self.cohort, self.history, allowance, ignorant)
         self.plans.append(plan)
-        for candidate, reason in plan.pruned:
-            self.store.append(events.CandidatePruned(candidate=candidate, reason=reason))
-        if not plan.assignments:
-            return False
-        done = tuple(evaluation(c, row, value(c, row)) for c, row in plan.assignments)
-        self.store.append(events.EvaluationsFinished(evaluations=done))
-        return True
+        for fact in carried_out(plan, value):
+            self.store.append(fact)
+        return bool(plan.assignments)
 
 
 def new_game(name: str, cohort: int, rows: int) -> Game:
