@@ -7,7 +7,7 @@ import json
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -22,6 +22,9 @@ from apo.cli_steer import resume, send
 from apo.cli_watch import on_terminal, tui, watch
 from apo.errors import ApoError, unknown
 from apo.spec import DEFAULT_MODEL
+
+if TYPE_CHECKING:
+    from apo.store.runs import RunFolder
 
 app = typer.Typer(
     name="apo",
@@ -162,15 +165,14 @@ def show(
     from apo import tables
     from apo.export import chosen
     from apo.leaderboard import rank
-    from apo.reporting.account import tell
-    from apo.reporting.markdown import markdown as as_markdown
     from apo.store.runs import find
 
     folder = find(results, run)
-    history = folder.history()
     if markdown:
-        print(as_markdown(tell(folder.records(), folder.name, stopped=folder.is_stopped(history))), end="")
-    elif candidate is not None:
+        _show_markdown(folder)
+        return
+    history = folder.history()
+    if candidate is not None:
         prompt = chosen(history, candidate).prompt
         if as_json:
             print(json.dumps(asdict(prompt), indent=2, ensure_ascii=False))
@@ -180,6 +182,14 @@ def show(
         print(json.dumps([asdict(row) for row in rank(history)], indent=2, ensure_ascii=False))
     else:
         tables.leaderboard(history, most=10**6 if everything else 15)
+
+
+def _show_markdown(folder: "RunFolder") -> None:
+    from apo.reporting.account import fold, tell
+    from apo.reporting.markdown import markdown
+
+    run = fold(folder.records())
+    print(markdown(tell(run, folder.name, stopped=folder.is_stopped(run.history))), end="")
 
 
 @app.command()

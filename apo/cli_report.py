@@ -20,18 +20,19 @@ Output = Annotated[
 def report(run: RunName = "last", results: Results = RESULTS, output: Output = None) -> None:
     """Write a run as one HTML page with its plots, finished or still going on."""
     from apo.errors import ConfigError
-    from apo.reporting.account import tell
+    from apo.reporting.account import fold, tell
     from apo.reporting.folder import write
     from apo.store.runs import find
 
     folder = find(results, run)
-    history = folder.history()
+    told = fold(folder.records())
+    history = told.history
     if history.started is None:
         raise ConfigError(
             f"The run {folder.name} has not begun, so there is nothing to report. "
             f"Begin it with: apo resume {folder.name}"
         )
-    document = tell(folder.records(), folder.name, _sealed_rows(history), folder.is_stopped(history))
+    document = tell(told, folder.name, _sealed_rows(history), folder.is_stopped(history))
     page, *plots = write(document, folder.path / "report" if output is None else output)
     print(f"Report: {page}")
     if plots:

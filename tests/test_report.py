@@ -11,7 +11,7 @@ from apo.candidate import Candidate
 from apo.history import History
 from apo.progress import Bar, Lines, reporter
 from apo.prompt import Exemplar, Prompt
-from apo.reporting.account import tell
+from apo.reporting.account import fold, tell
 from apo.reporting.markdown import markdown
 from tests.helpers import evaluation, run_engine, skilled, started, toy_spec, toy_task
 from tests.reported import recorded, sealed
@@ -47,7 +47,7 @@ def shown(history: History) -> str:
 
 def test_report_says_what_came_of_it() -> None:
     """Verdict, figures, every step, the spend of each role and the prompt are in it."""
-    text = markdown(tell(sealed(), "the-run"))
+    text = markdown(tell(fold(sealed()), "the-run"))
     steps = re.findall(r"^\| (\d+) \| ", text.partition("## Steps")[2].partition("## ")[0], re.MULTILINE)
 
     assert text.startswith("# toy on toy-model\n\nRun the-run, begun 2023-11-14 22:13 UTC, finished.")
@@ -61,7 +61,7 @@ def test_report_says_what_came_of_it() -> None:
 
 def test_report_of_hostile_text_stays_one_document() -> None:
     """A fence inside the prompt does not close the report's, and a table keeps its columns."""
-    text = markdown(tell(hostile(), "the-run"))
+    text = markdown(tell(fold(hostile()), "the-run"))
     rows = [line for line in text.splitlines() if line.startswith("| 0 |")]
 
     assert "````text" in text
@@ -72,7 +72,7 @@ def test_report_of_hostile_text_stays_one_document() -> None:
 
 def test_report_before_the_first_score() -> None:
     """A run that has just begun has a report too."""
-    text = markdown(tell(recorded(started(TASK, toy_spec())), "the-run"))
+    text = markdown(tell(fold(recorded(started(TASK, toy_spec()))), "the-run"))
 
     assert "not scored yet" in text
     assert TASK.seed.instruction in text

@@ -15,7 +15,7 @@ from apo import events
 from apo.candidate import Candidate
 from apo.errors import ConfigError, RunError
 from apo.events import Record
-from apo.reporting.account import tell
+from apo.reporting.account import fold, tell
 from apo.reporting.canvas import DARK, LIGHT, Palette, png
 from apo.reporting.document import Table
 from apo.reporting.folder import write
@@ -124,7 +124,7 @@ class Read(HTMLParser):
 @cache
 def read(run: str) -> Read:
     """A run's page as it is read, its pictures left empty."""
-    document = tell(RUNS[run](), "the-run", SPLIT)
+    document = tell(fold(RUNS[run]()), "the-run", SPLIT)
     return Read(page(document, {plot.name: (SCRATCH, SCRATCH) for plot in document.plots}))
 
 
@@ -161,7 +161,7 @@ def test_page_needs_nothing(run: str) -> None:
 
 def test_hostile_text_is_text() -> None:
     """What looks like markup, a template or an address is shown as it is; control characters are not."""
-    document = tell(hostile(), "the-run")
+    document = tell(fold(hostile()), "the-run")
     text = page(document, {plot.name: (SCRATCH, SCRATCH) for plot in document.plots})
     found = read("hostile")
 
@@ -176,7 +176,7 @@ def test_hostile_text_is_text() -> None:
 
 def test_endless_text_is_cut() -> None:
     """Prompts, outputs and reasons without end leave a page that can be opened, and say what is missing."""
-    document = tell(hostile(), "the-run")
+    document = tell(fold(hostile()), "the-run")
     text = page(document, {plot.name: (SCRATCH, SCRATCH) for plot in document.plots})
 
     assert len(text) < 200_000
@@ -207,7 +207,7 @@ def test_flips_are_shown() -> None:
 
 def test_sealed_rows_may_be_gone() -> None:
     """Without the task's data the sealed rows are named, and it is said why there is no more."""
-    document = tell(sealed(), "the-run")
+    document = tell(fold(sealed()), "the-run")
     (section,) = [s for s in document.sections if s.title.startswith("The winner")]
     *_, last = [part for part in section.parts if isinstance(part, Table)]
 
@@ -235,21 +235,21 @@ def test_page_says_what_is_missing(run: str, said: str) -> None:
 
 def test_stopped_run() -> None:
     """A run that nobody goes on with is not said to be running."""
-    assert "running." in tell(worked(), "the-run").subtitle
-    assert "stopped." in tell(worked(), "the-run", stopped=True).subtitle
+    assert "running." in tell(fold(worked()), "the-run").subtitle
+    assert "stopped." in tell(fold(worked()), "the-run", stopped=True).subtitle
 
 
 def test_no_run() -> None:
     """A journal without a beginning is no run."""
     with pytest.raises(RunError, match="no RunStarted event"):
-        tell((), "the-run")
+        tell(fold(()), "the-run")
 
 
 @pytest.mark.parametrize("run", ["seed_only", "sealed", "cut", "hostile"])
 @pytest.mark.parametrize("palette", [LIGHT, DARK], ids=["light", "dark"])
 def test_plots_open(run: str, palette: Palette) -> None:
     """Every picture is a PNG of full width on its own paper, in the colours of its version."""
-    for plot in tell(RUNS[run](), "the-run").plots:
+    for plot in tell(fold(RUNS[run]()), "the-run").plots:
         picture = Image.open(io.BytesIO(png(plot, palette))).convert("RGB")
         colours = picture.getcolors(1_000_000)
 
@@ -261,7 +261,7 @@ def test_plots_open(run: str, palette: Palette) -> None:
 
 def test_files(tmp_path: Path) -> None:
     """Page and plots lie in the folder, for the owner alone; the page holds the same pictures."""
-    files = write(tell(sealed(), "the-run"), tmp_path / "deep" / "report")
+    files = write(tell(fold(sealed()), "the-run"), tmp_path / "deep" / "report")
     text = files[0].read_text(encoding="utf-8")
 
     assert "report.html" == files[0].name
@@ -278,7 +278,7 @@ def test_folder_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 
     with pytest.raises(ConfigError, match=r"/file/report' cannot be made: Not a directory\. Choose another"):
-        write(tell(worked(), "the-run"), tmp_path / "file" / "report")
+        write(tell(fold(worked()), "the-run"), tmp_path / "file" / "report")
 
 
 def test_plot_names_components_as_they_are() -> None:
@@ -292,7 +292,7 @@ def test_plot_names_components_as_they_are() -> None:
             events.StepFinished(step=number, gain=0.1, calls=3),
         )
     ]
-    document = tell(recorded(started(TASK, toy_spec()), *steps), "the-run")
+    document = tell(fold(recorded(started(TASK, toy_spec()), *steps)), "the-run")
 
     assert ["gains", "components", "rungs"] == [plot.name for plot in document.plots]
     assert all(png(plot, LIGHT).startswith(b"\x89PNG") for plot in document.plots)

@@ -1,7 +1,7 @@
 """A run as a document: what was asked, what came of it, where the gain came from, what it cost."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
 
@@ -24,13 +24,31 @@ PROBLEMS = 10
 """Of the problems that a run reported, the last so many are told."""
 
 
-def tell(
-    records: Iterable[Record], name: str, test: Mapping[str, Example] | None = None, stopped: bool = False
-) -> Document:
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run's journal, folded once for all that its report says."""
+
+    history: History
+    trace: Trace
+    begun: float
+    """When, in seconds since 1970."""
+
+
+def fold(records: Iterable[Record]) -> Run:
+    """The run of a journal."""
+    history, trace, begun = History(), Trace(), 0.0
+    for record in records:
+        begun = begun or record.t
+        history.apply(record)
+        trace.take(history, record.event)
+    return Run(history, trace, begun)
+
+
+def tell(run: Run, name: str, test: Mapping[str, Example] | None = None, stopped: bool = False) -> Document:
     """The report of a run, finished or not.
 
     Args:
-        records: its journal.
+        run: what is known of it.
         name: what the run is called.
         test: the rows of the sealed test by id, where they are at hand; the journal has only their answers.
         stopped: whether nobody goes on with it, although it has not ended.
@@ -38,12 +56,8 @@ def tell(
     Raises:
         RunError: the run has not begun.
     """
-    history, trace, begun = History(), Trace(), 0.0
-    for record in records:
-        begun = begun or record.t
-        history.apply(record)
-        trace.take(history, record.event)
-    day = datetime.fromtimestamp(begun, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    history, trace = run.history, run.trace
+    day = datetime.fromtimestamp(run.begun, UTC).strftime("%Y-%m-%d %H:%M UTC")
     state = "stopped" if stopped else history.state
     sections = (
         _summary(history),
