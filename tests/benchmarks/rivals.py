@@ -1,0 +1,202 @@
+"""`apo run` as it is by default, against what takes no search and against plain exemplar search.
+
+Rivals show five exemplars as chat turns under the task's own instruction: drawn at random (the mean of
+five draws), or the best of 40 such draws on 50 dev rows (Wan et al. 2024, exemplar random search). All
+are scored on the same sealed test rows. `apo run` pays its sealed test out of its calls; the rivals'
+test rows are not counted against them.
+
+    python -m tests.benchmarks.rivals DATA_DIR [TASK ...]
+
+What was measured is kept beside the table, so a script that was stopped goes on where it was.
+"""
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from pathlib import Path
+from statistics import fmean
+
+import msgspec
+
+from apo.backends import Backend
+from apo.candidate import Candidate
+from apo.connection import connect
+from apo.evaluation import Evaluator
+from apo.files import write_private
+from apo.history import History
+from apo.loading import load_task
+from apo.progress import Lines
+from apo.prompt import Exemplar, Prompt
+from apo.seeding import rng
+from apo.spec import DEFAULT_MODEL, ModelSpec
+from apo.statistics import Interval, mean_interval, paired_difference
+from apo.store.runs import find
+from apo.task import Example, Task
+
+FAMILY = "instruction_induction"
+TASKS = (
+    f"{FAMILY}/sentiment",
+    f"{FAMILY}/active_to_passive",
+    f"{FAMILY}/first_word_letter",
+    f"{FAMILY}/second_word_letter",
+    f"{FAMILY}/singular_to_plural",
+    "bbh/boolean_expressions",
+)
+SEEDS = (0, 1, 2)
+CALLS = 2000
+SHOWN, DRAWS, SETS, ROWS = 5, 5, 40, 50
+"""Exemplars of a rival; draws that a mean is taken of; sets that a search compares, on so many dev rows."""
+SEARCHED, DRAWN, FOUND = "exemplar random search", "random exemplars", "apo"
+KEPT = Path("results/benchmarks/rivals.json")
+OUTPUT = KEPT.with_suffix(".md")
+
+
+@dataclass
+class Measured:
+    """Scores on a task's test rows."""
+
+    scores: dict[str, dict[int, dict[str, float]]] = field(default_factory=dict)
+    """By arm, seed and row id; of the drawn exemplars the mean over the draws."""
+
+
+def scores(
+    backend: Backend, task: Task, prompts: Sequence[Prompt], rows: Sequence[Example]
+) -> list[dict[str, float]]:
+    """For each prompt its score on each row."""
+    candidates = [Candidate(str(number), prompt) for number, prompt in enumerate(prompts)]
+    found: list[dict[str, float]] = [{} for _ in prompts]
+    evaluator = Evaluator(backend, task.scorer, task.decoding)
+    for chunk in evaluator.evaluate((c, row) for c in candidates for row in rows):
+        for one in chunk:
+            if one.score is None:
+                raise SystemExit(f"{task.name}, row {one.example}: {one.failure}")
+            found[int(one.candidate)][one.example] = one.score.value
+    return found
+
+
+def draws(task: Task, seed: int, purpose: str, count: int) -> list[Prompt]:
+    """The seed prompt with so many draws of exemplars."""
+    source = rng(seed, 0, f"rivals {purpose}")
+    pool = [Exemplar(row.input, row.target, row.id) for row in task.train]
+    return [Prompt(task.seed.instruction, tuple(source.sample(pool, SHOWN))) for _ in range(count)]
+
+
+def random_exemplars(backend: Backend, task: Task, seed: int) -> dict[str, float]:
+    """The mean over draws, by test row."""
+    found = scores(backend, task, draws(task, seed, "draws", DRAWS), task.test)
+    return {row.id: fmean(one[row.id] for one in found) for row in task.test}
+
+
+def random_search(backend: Backend, task: Task, seed: int) -> dict[str, float]:
+    """What the best of many sets on the first dev rows scores on the test rows; the first of equal ones."""
+    sets = draws(task, seed, "sets", SETS)
+    met = scores(backend, task, sets, task.dev[:ROWS])
+    best = max(range(SETS), key=lambda number: sum(met[number].values()))
+    return scores(backend, task, [sets[best]], task.test)[0]
+
+
+def search(name: str, data: Path, seed: int) -> dict[str, float]:
+    """A default run's winner on the test rows, as the run itself scored it."""
+    apo = str(Path(sys.executable).with_name("apo"))
+    with tempfile.TemporaryDirectory() as results:
+        asked = ["--data-dir", str(data), "--calls", str(CALLS), "--seed", str(seed), "--results", results]
+        subprocess.run([apo, "run", name, *asked], check=True, stdout=subprocess.DEVNULL)
+        return tested(find(Path(results), "last").history())
+
+
+def tested(history: History) -> dict[str, float]:
+    """The winner's score on each sealed row."""
+    best = history.best()
+    if best is None:
+        raise SystemExit("A run ended without a winner.")
+    answered = history.test_evaluations(best.id)
+    return {row: one.score.value for row, one in answered.items() if one.score is not None}
+
+
+def measured(arm: str, backend: Backend, task: Task, data: Path, seed: int) -> dict[str, float]:
+    """An arm's score on each test row."""
+    if arm == DRAWN:
+        return random_exemplars(backend, task, seed)
+    if arm == SEARCHED:
+        return random_search(backend, task, seed)
+    return search(task.name, data, seed)
+
+
+def mean(found: Measured, arm: str) -> dict[str, float]:
+    """By test row the mean over the seeds."""
+    seeds = list(found.scores[arm].values())
+    return {row: fmean(one[row] for one in seeds if row in one) for row in seeds[0]}
+
+
+def line(name: str, found: Measured) -> str:
+    """A task's line of the table."""
+    arms = {arm: mean(found, arm) for arm in (DRAWN, SEARCHED, FOUND)}
+    cells = [percent(mean_interval(list(theirs.values()))) for theirs in arms.values()]
+    for rival in (DRAWN, SEARCHED):
+        cells.append(points(paired_difference(arms[FOUND], arms[rival])))
+    each = ", ".join(f"{100 * fmean(one.values()):.0f}" for one in found.scores[FOUND].values())
+    return " | ".join(["", name, *cells, each, ""]).strip()
+
+
+def percent(value: Interval) -> str:
+    """A share in percent with its interval."""
+    return f"{100 * value.mean:.1f} ({100 * value.low:.1f} to {100 * value.high:.1f})"
+
+
+def points(value: Interval) -> str:
+    """A difference in points with its interval."""
+    return f"{100 * value.mean:+.1f} ({100 * value.low:+.1f} to {100 * value.high:+.1f})"
+
+
+def page(kept: Mapping[str, Measured]) -> str:
+    """The page, of the tasks whose seeds are all measured."""
+    title, _, about = (__doc__ or "").partition("\n\n")
+    whole = {name: one for name, one in kept.items() if len(one.scores.get(FOUND, {})) == len(SEEDS)}
+    gains = [
+        {rival: fmean(mean(one, FOUND).values()) - fmean(mean(one, rival).values()) for rival in one.scores}
+        for one in whole.values()
+    ]
+    average = [f"{100 * fmean(one[rival] for one in gains):+.1f}" for rival in (DRAWN, SEARCHED)]
+    return "\n".join(
+        [
+            "# Rivals",
+            "",
+            title,
+            "",
+            about.split("    python")[0].strip(),
+            "",
+            f"Mean over {len(SEEDS)} seeds, in percent of the test rows; {CALLS} calls. Differences are in "
+            "points, paired by row, with bootstrap intervals over the rows.",
+            "",
+            f"| task | {DRAWN} | {SEARCHED} | {FOUND} | {FOUND} − drawn | {FOUND} − searched | "
+            f"{FOUND}, each seed |",
+            "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+            *(line(name, one) for name, one in whole.items()),
+            f"| mean | | | | {average[0]} | {average[1]} | |",
+            "",
+        ]
+    )
+
+
+def main() -> None:
+    """Measure what is missing, task by task, and write the table after each run."""
+    data = Path(sys.argv[1])
+    kept = msgspec.json.decode(KEPT.read_bytes(), type=dict[str, Measured]) if KEPT.is_file() else {}
+    with connect(ModelSpec(DEFAULT_MODEL), Lines().waiting) as link:
+        for name in sys.argv[2:] or TASKS:
+            task = load_task(name, data)
+            found = kept.setdefault(name, Measured())
+            for seed, arm in product(SEEDS, (DRAWN, SEARCHED, FOUND)):
+                theirs = found.scores.setdefault(arm, {})
+                if seed not in theirs:
+                    theirs[seed] = measured(arm, link.backend, task, data, seed)
+                    print(f"{name}, seed {seed}, {arm}: {fmean(theirs[seed].values()):.3f}", flush=True)
+                    write_private(KEPT, msgspec.json.encode(kept))
+            OUTPUT.write_text(page(kept), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
