@@ -203,6 +203,23 @@ def test_interrupted_while_waiting() -> None:
         list(patient.stream(requests(40)))
 
 
+@pytest.mark.parametrize("poison", [{"3"}, {"3", "17"}, {"39"}], ids=len)
+def test_requests_that_take_the_server_down(poison: set[str]) -> None:
+    """They alone have no answer in the end, and the server is started a bounded number of times."""
+    fell_at = [-1]
+
+    def says(tag: str, n: int) -> FailureKind | None:
+        if fell_at[0] < run.revived and tag in poison:
+            fell_at[0] = run.revived
+        return "connection" if fell_at[0] == run.revived else None
+
+    run = Setting(says)
+
+    assert sorted(poison) == sorted(failed(run.answers()))
+    assert run.revived <= 2 + len(poison)
+    assert max(Counter(run.asked).values()) <= 3 + 4 * run.revived
+
+
 def test_nothing_to_ask() -> None:
     """No request, no answer, no wait."""
     run = Setting(lambda tag, n: "connection")

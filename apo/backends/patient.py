@@ -2,7 +2,9 @@
 
 A failure says something of its row only while the server is well. So what failed is kept back until the
 server is seen to answer something that it answered before; then it is asked once more, and what fails
-again while the server is still well has failed by itself.
+again while the server is still well has failed by itself. If the server is lost again over it, one of the
+requests may be what takes it down: from then on they are asked one at a time, and one over which the
+server is lost for the third time has failed by itself too. Otherwise a run would start its server for ever.
 """
 
 import time
@@ -95,19 +97,22 @@ class Patient:
         if self._witness is None and not many and not gone:
             yield from kept  # a few of the first: nothing is known of the server yet
             return
-        while True:
+        alone = False
+        while kept:
             yield from self._until_well(kept)
             yield from (answer for answer in kept if not _transient(answer[1]))
-            again = [request for request, completion in kept if _transient(completion)]
-            kept = []
-            for request, completion in self._backend.stream(again):
+            waiting = [answer for answer in kept if _transient(answer[1])]
+            asked, kept = (waiting[:1], waiting[1:]) if alone else (waiting, [])
+            again: list[Answer] = []
+            for request, completion in self._backend.stream([request for request, _ in asked]):
                 if self._well(request, completion):
                     yield request, completion
                 else:
-                    kept.append((request, completion))
-            if not kept or self._is_well():
-                yield from kept
-                return
+                    again.append((request, completion))
+            if again and not alone and not self._is_well():
+                kept, alone = again, True
+            else:
+                yield from again
 
     def _is_well(self) -> bool:
         """Whether the server answers what it answered before."""

@@ -31,21 +31,24 @@ def wealth(differences: Sequence[float]) -> float:
 
 @dataclass(frozen=True)
 class Racing:
-    """Blocks of `block` rows for all that are left; the true best is lost with a chance of `alpha` at most.
+    """Looks after `block` rows, then each time that rows have grown by `growth`, at those that are left.
 
+    The true best is lost with a chance of `alpha` at most.
     The chance holds for the whole race of a cohort, as long as the budget does not cut it: thresholds
     are divided by the number of rivals (Bonferroni). Where the budget cannot bring all that the test has
     left to all rows, the worst are cut after each block, about half of them while rows double.
     """
 
     block: int = 5
+    growth: float = 1.4
     alpha: float = 0.1
 
     def __post_init__(self) -> None:
         """Check the options."""
-        if self.block < 1 or not 0 < self.alpha < 1:
+        if self.block < 1 or not self.growth >= 1 or not 0 < self.alpha < 1:
             raise ValueError(
-                f"block must be at least 1 and alpha between 0 and 1, not {self.block} and {self.alpha}"
+                "block and growth must be at least 1 and alpha between 0 and 1, not "
+                f"{self.block}, {self.growth} and {self.alpha}"
             )
 
     def plan(self, cohort: Sequence[str], history: History, allowance: int, belief: Belief) -> Plan:
@@ -72,7 +75,10 @@ class Racing:
 
     def _ends(self, rows: int) -> list[int]:
         """The numbers of rows at which blocks end."""
-        return [*range(self.block, rows, self.block), rows]
+        found = [min(self.block, rows)]
+        while found[-1] < rows:
+            found.append(min(rows, max(found[-1] + 1, round(found[-1] * self.growth))))
+        return found
 
     def _lost(
         self, cohort: Sequence[str], alive: list[str], history: History, rows: int

@@ -83,6 +83,9 @@ def command(weights: Weights, options: Options, port: int) -> list[str]:
     else:
         context = options.context or min(CPU_CONTEXT, _longest(weights) or CPU_CONTEXT)
         arguments += ["--dtype", "bfloat16", "--max-model-len", str(context)]
+        # A seeded draw whose prompt is read in two parts kills vLLM's CPU engine (0.32.0: "CPU Generator
+        # does not use offset"), so prompts are read whole.
+        arguments.append("--no-enable-chunked-prefill")
     if options.eager:
         arguments.append("--enforce-eager")
     return arguments

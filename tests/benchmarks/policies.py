@@ -1,7 +1,7 @@
 """Search policies on a pool whose outcomes are known: which prompt do they choose for so many calls?"""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from apo import events
@@ -35,7 +35,7 @@ class Choice:
 
 @dataclass
 class Pool:
-    """A matrix with its dev rows in an order of their own, and a budget of calls."""
+    """A matrix whose rows are dealt anew into dev and test, with a budget of calls."""
 
     matrix: Matrix
     seed: int
@@ -50,8 +50,9 @@ class Pool:
     def __post_init__(self) -> None:
         """Deal the rows."""
         self.draws = rng(self.seed, 0, "replay")
-        self.order = list(range(len(self.matrix.dev)))
-        self.draws.shuffle(self.order)
+        rows = list(range(len(self.matrix.dev) + len(self.matrix.test)))
+        self.draws.shuffle(rows)
+        self.order, self.sealed = rows[: len(self.matrix.dev)], rows[len(self.matrix.dev) :]
         self.names = list(self.matrix.outcomes)
         self.draws.shuffle(self.names)
 
@@ -63,6 +64,10 @@ class Pool:
     def answer(self, name: str, row: int) -> int:
         """What a prompt scores on a row, by its place in the pool's order."""
         return int(self.matrix.outcomes[name][self.order[row]])
+
+    def score(self, name: str, rows: Sequence[int]) -> float:
+        """A prompt's mean over such rows of the matrix."""
+        return sum(self.matrix.outcomes[name][row] == "1" for row in rows) / len(rows)
 
     def pull(self, name: str, rows: int) -> None:
         """Let a prompt meet its next rows, as far as there are any, and as far as the budget reaches."""
@@ -77,6 +82,11 @@ class Pool:
     def best(self, names: Iterable[str]) -> str:
         """The one with the highest mean; ties are broken by chance."""
         return max(names, key=lambda name: (self.mean(name), self.draws.random()))
+
+
+def best_on_dev(pool: Pool) -> Choice:
+    """What everybody looks for, without asking what it costs."""
+    return Choice(max(pool.names, key=lambda name: pool.score(name, pool.order)))
 
 
 def random_search(pool: Pool) -> Choice:

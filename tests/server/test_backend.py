@@ -45,6 +45,22 @@ def test_many_requests_are_each_answered_once(backend: OpenAI) -> None:
     assert all(c.failure is None and c.usage.prompt_tokens > 0 for _, c in answers)
 
 
+def test_many_long_seeded_draws_at_once(backend: OpenAI) -> None:
+    """Seeded draws whose prompts do not fit one batch of the engine together, as a proposer asks for them.
+
+    Prompts that are read in parts would take vLLM's CPU engine down with them.
+    """
+    words = " ".join(f"word{n}" for n in range(150))
+    requests = [
+        Request((Message("user", f"{n} {words}"),), 8, temperature=1.0, seed=n, tag=str(n)) for n in range(12)
+    ]
+
+    answers = ask(backend, *requests)
+
+    assert [None] * 12 == [completion.failure for completion in answers.values()]
+    assert all(completion.usage.prompt_tokens > 400 for completion in answers.values())
+
+
 def test_greedy_answers_repeat(backend: OpenAI) -> None:
     """At temperature 0 the same request is answered the same way."""
     first = ask(backend, Request(HI, 12, tag="a"))["a"]
