@@ -11,7 +11,7 @@ import typer
 from apo import cli_options as opt
 from apo.cli_watch import on_terminal, open_screen
 from apo.errors import ConfigError
-from apo.spec import DEFAULT_MODEL, KEY
+from apo.spec import DEFAULT_MODEL, KEY, SCHEDULER
 
 if TYPE_CHECKING:
     from apo.spec import RunSpec
@@ -41,7 +41,7 @@ def run(
     proposer: opt.Proposers = None,
     selector: opt.Selectors = None,
     alternation: opt.AlternationName = "learned",
-    scheduler: opt.SchedulerName = "successive_halving",
+    scheduler: opt.SchedulerName = SCHEDULER,
     surrogate: opt.SurrogateName = "gaussian_process",
     acquisition: opt.AcquisitionName = "log_nei",
     screen: opt.Screen = 1,

@@ -14,6 +14,7 @@ from apo.spec import (
     KEY,
     PATIENCE,
     PROPOSERS,
+    SCHEDULER,
     SELECTORS,
     ModelSpec,
     RunSpec,
@@ -50,7 +51,7 @@ class RunOptions:
     proposer: tuple[str, ...] | None = None
     selector: tuple[str, ...] | None = None
     alternation: str = "learned"
-    scheduler: str = "successive_halving"
+    scheduler: str = SCHEDULER
     surrogate: str = "gaussian_process"
     acquisition: str = "log_nei"
     screen: int = 1

@@ -11,6 +11,7 @@ from apo.prompt import Prompt
 
 PROPOSERS = ("induction", "opro", "reflection")
 SELECTORS = ("random_search", "mutation")
+SCHEDULER = "racing"
 DEFAULT_MODEL = "smollm2-135m-instruct"
 DEFAULT_CALLS = 1500
 KEY = "OPENAI_API_KEY"
@@ -83,7 +84,7 @@ class RunSpec:
     proposers: tuple[str, ...] = PROPOSERS
     selectors: tuple[str, ...] = SELECTORS
     alternation: str = "learned"
-    scheduler: str = "successive_halving"
+    scheduler: str = SCHEDULER
     surrogate: str = "gaussian_process"
     """What predicts untried prompts, for screening and for schedulers that ask what is believed."""
     acquisition: str = "log_nei"

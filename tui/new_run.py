@@ -18,7 +18,7 @@ from apo import plugins
 from apo.errors import ApoError
 from apo.loading import descriptions, load
 from apo.options import RunOptions
-from apo.spec import DEFAULT_CALLS, DEFAULT_MODEL, PROPOSERS, SELECTORS
+from apo.spec import DEFAULT_CALLS, DEFAULT_MODEL, PROPOSERS, SCHEDULER, SELECTORS
 from apo.store.runs import RunFolder
 from apo.words import printable
 from tui.dialogs import Reader
@@ -81,9 +81,7 @@ class NewRun(Screen[tuple[RunFolder, Popen[bytes]] | None]):
             with Horizontal(classes="field"):
                 yield Label("Scheduler")
                 schedulers = [(name, name) for name in plugins.names("schedulers")]
-                yield Select(
-                    schedulers, value="successive_halving", allow_blank=False, id="scheduler", compact=True
-                )
+                yield Select(schedulers, value=SCHEDULER, allow_blank=False, id="scheduler", compact=True)
             with Horizontal(classes="field"):
                 yield Label("vLLM ready sooner, slower")
                 yield Select(

@@ -17,7 +17,7 @@ Arm = tuple[Side, str]
 """A component, `name:options`, with the side that it moves."""
 OPENING_SIZE = 8
 """Exemplars that the opening shows."""
-WIDTHS: dict[Side, int] = {"layout": 12, "exemplars": 16, "instruction": 8}
+WIDTHS: dict[Side, int] = {"layout": 12, "exemplars": 32, "instruction": 8}
 """Candidates of a step where the budget allows them. Exemplar lists cost nothing to propose."""
 
 
