@@ -1,6 +1,7 @@
 """Racing: the test behind it, what it drops, and what it never drops."""
 
 import math
+from itertools import accumulate
 from random import Random
 
 import pytest
@@ -15,7 +16,7 @@ from apo.prompt import Prompt
 from apo.schedulers.racing import Racing, wealth
 from apo.store.memory import MemoryStore
 from tests.helpers import proposed
-from tests.test_successive_halving import new_store, play_by
+from tests.test_successive_halving import new_store, play, play_by
 
 Table = list[list[float]]
 """Score by candidate and row."""
@@ -81,6 +82,24 @@ def test_the_best_is_seldom_lost() -> None:
     assert lost / races <= 0.2
 
 
+@pytest.mark.parametrize(
+    ("options", "rows", "ends"),
+    [
+        ("", 100, [5, 10, 20, 40, 80, 100]),
+        ("growth=1.4", 40, [5, 7, 10, 14, 20, 28, 39, 40]),
+        ("growth=1", 8, [5, 6, 7, 8]),
+        ("block=30,growth=2", 100, [30, 60, 100]),
+        ("block=30", 10, [10]),
+    ],
+)
+def test_blocks_grow(options: str, rows: int, ends: list[int]) -> None:
+    """A block ends at so many times the rows of the one before, one row later at least, and at the last."""
+    store = new_store(rows, ["x", "y"])
+    rounds = play(build("schedulers", f"racing:{options}".rstrip(":")), store, [1.0, 1.0])
+
+    assert ends == list(accumulate(each["c0"] for each in rounds))
+
+
 def test_a_new_cohort_is_cut_to_the_budget() -> None:
     """With little budget the last of the cohort are left out, and one can still meet all rows."""
     table = [[1.0] * 40 for _ in range(9)]
@@ -105,7 +124,7 @@ def test_the_best_of_the_run_is_a_rival() -> None:
     assert all("worse than c0" in reason for reason in history.pruned.values())
 
 
-@pytest.mark.parametrize("options", ["block=0", "alpha=0", "alpha=1"])
+@pytest.mark.parametrize("options", ["block=0", "growth=0.9", "growth=nan", "alpha=0", "alpha=1"])
 def test_options_refused(options: str) -> None:
     """Options that make no race are refused."""
     with pytest.raises(ConfigError, match="must be at least"):

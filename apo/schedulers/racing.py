@@ -31,16 +31,16 @@ def wealth(differences: Sequence[float]) -> float:
 
 @dataclass(frozen=True)
 class Racing:
-    """Looks after `block` rows, then each time that rows have grown by `growth`, at those that are left.
+    """The first block has `block` rows, and each next one ends at `growth` times as many.
 
-    The true best is lost with a chance of `alpha` at most.
-    The chance holds for the whole race of a cohort, as long as the budget does not cut it: thresholds
-    are divided by the number of rivals (Bonferroni). Where the budget cannot bring all that the test has
-    left to all rows, the worst are cut after each block, about half of them while rows double.
+    The true best is lost with a chance of `alpha` at most. This holds for the whole race of a cohort, as
+    long as the budget does not cut it: thresholds are divided by the number of rivals (Bonferroni). Where
+    the budget cannot bring all that the test has left to all rows, the worst are cut after each block,
+    about half of them while rows double.
     """
 
     block: int = 5
-    growth: float = 1.4
+    growth: float = 2.0
     alpha: float = 0.1
 
     def __post_init__(self) -> None:

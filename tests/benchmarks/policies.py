@@ -8,6 +8,7 @@ from apo import events
 from apo.belief import Belief, belief
 from apo.candidate import Candidate
 from apo.embedding import Embed
+from apo.engine import SHARE
 from apo.history import History
 from apo.prompt import Prompt
 from apo.schedulers import Scheduler
@@ -144,12 +145,12 @@ def tpe(pool: Pool, batch: int = 35, every: int = 5) -> Choice:
 
 
 def cohorts(scheduler: Scheduler, width: int = 16) -> Policy:
-    """A scheduler on cohorts drawn at random, one after the other, until the budget is spent."""
+    """A scheduler on cohorts drawn at random, one after the other, each with a run's share of the budget."""
 
     def policy(pool: Pool) -> Choice:
-        race = Race(pool)
-        while pool.left >= len(pool.order) and len(race.history.candidates) < len(pool.names):
-            race.run(scheduler, width, pool.left)
+        race, rows = Race(pool), len(pool.order)
+        while pool.left >= rows and len(race.history.candidates) < len(pool.names):
+            race.run(scheduler, width, min(pool.left, max(2 * rows, int(SHARE * pool.left))))
         return race.choice()
 
     return policy

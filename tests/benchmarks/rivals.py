@@ -50,6 +50,7 @@ CALLS = 2000
 SHOWN, DRAWS, SETS, ROWS = 5, 5, 40, 50
 """Exemplars of a rival; draws that a mean is taken of; sets that a search compares, on so many dev rows."""
 SEARCHED, DRAWN, FOUND = "exemplar random search", "random exemplars", "apo"
+ARMS = (DRAWN, SEARCHED, FOUND)
 KEPT = Path("results/benchmarks/rivals.json")
 OUTPUT = KEPT.with_suffix(".md")
 
@@ -60,6 +61,11 @@ class Measured:
 
     scores: dict[str, dict[int, dict[str, float]]] = field(default_factory=dict)
     """By arm, seed and row id; of the drawn exemplars the mean over the draws."""
+
+    @property
+    def seeds(self) -> list[int]:
+        """Those that every arm has been measured with."""
+        return [seed for seed in SEEDS if all(seed in self.scores.get(arm, {}) for arm in ARMS)]
 
 
 def scores(
@@ -126,18 +132,18 @@ def measured(arm: str, backend: Backend, task: Task, data: Path, seed: int) -> d
 
 
 def mean(found: Measured, arm: str) -> dict[str, float]:
-    """By test row the mean over the seeds."""
-    seeds = list(found.scores[arm].values())
-    return {row: fmean(one[row] for one in seeds if row in one) for row in seeds[0]}
+    """By test row the mean over the seeds; a row that failed with one of them counts by the others."""
+    each = [found.scores[arm][seed] for seed in found.seeds]
+    return {row: fmean(one[row] for one in each if row in one) for row in each[0]}
 
 
 def line(name: str, found: Measured) -> str:
     """A task's line of the table."""
-    arms = {arm: mean(found, arm) for arm in (DRAWN, SEARCHED, FOUND)}
+    arms = {arm: mean(found, arm) for arm in ARMS}
     cells = [percent(mean_interval(list(theirs.values()))) for theirs in arms.values()]
     for rival in (DRAWN, SEARCHED):
         cells.append(points(paired_difference(arms[FOUND], arms[rival])))
-    each = ", ".join(f"{100 * fmean(one.values()):.0f}" for one in found.scores[FOUND].values())
+    each = ", ".join(f"{100 * fmean(found.scores[FOUND][seed].values()):.0f}" for seed in found.seeds)
     return " | ".join(["", name, *cells, each, ""]).strip()
 
 
@@ -152,14 +158,14 @@ def points(value: Interval) -> str:
 
 
 def page(kept: Mapping[str, Measured]) -> str:
-    """The page, of the tasks whose seeds are all measured."""
+    """The page, of the seeds that are measured."""
     title, _, about = (__doc__ or "").partition("\n\n")
-    whole = {name: one for name, one in kept.items() if len(one.scores.get(FOUND, {})) == len(SEEDS)}
+    whole = {name: one for name, one in kept.items() if one.seeds}
+    means = [{arm: fmean(mean(one, arm).values()) for arm in ARMS} for one in whole.values()]
     gains = [
-        {rival: fmean(mean(one, FOUND).values()) - fmean(mean(one, rival).values()) for rival in one.scores}
-        for one in whole.values()
+        f"{100 * fmean(one[FOUND] - one[rival] for one in means):+.1f}" if means else ""
+        for rival in (DRAWN, SEARCHED)
     ]
-    average = [f"{100 * fmean(one[rival] for one in gains):+.1f}" for rival in (DRAWN, SEARCHED)]
     return "\n".join(
         [
             "# Rivals",
@@ -168,14 +174,14 @@ def page(kept: Mapping[str, Measured]) -> str:
             "",
             about.split("    python")[0].strip(),
             "",
-            f"Mean over {len(SEEDS)} seeds, in percent of the test rows; {CALLS} calls. Differences are in "
-            "points, paired by row, with bootstrap intervals over the rows.",
+            f"Mean over {len(SEEDS)} seeds, or those listed if fewer, in percent of the test rows; {CALLS} "
+            "calls. Differences are in points, paired by row, with bootstrap intervals over the rows.",
             "",
             f"| task | {DRAWN} | {SEARCHED} | {FOUND} | {FOUND} − drawn | {FOUND} − searched | "
             f"{FOUND}, each seed |",
             "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
             *(line(name, one) for name, one in whole.items()),
-            f"| mean | | | | {average[0]} | {average[1]} | |",
+            f"| mean | | | | {gains[0]} | {gains[1]} | |",
             "",
         ]
     )
@@ -186,16 +192,14 @@ def main() -> None:
     data = Path(sys.argv[1])
     kept = msgspec.json.decode(KEPT.read_bytes(), type=dict[str, Measured]) if KEPT.is_file() else {}
     with connect(ModelSpec(DEFAULT_MODEL), Lines().waiting) as link:
-        for name in sys.argv[2:] or TASKS:
-            task = load_task(name, data)
-            found = kept.setdefault(name, Measured())
-            for seed, arm in product(SEEDS, (DRAWN, SEARCHED, FOUND)):
-                theirs = found.scores.setdefault(arm, {})
-                if seed not in theirs:
-                    theirs[seed] = measured(arm, link.backend, task, data, seed)
-                    print(f"{name}, seed {seed}, {arm}: {fmean(theirs[seed].values()):.3f}", flush=True)
-                    write_private(KEPT, msgspec.json.encode(kept))
-            OUTPUT.write_text(page(kept), encoding="utf-8")
+        tasks = {name: load_task(name, data) for name in sys.argv[2:] or TASKS}
+        for seed, name, arm in product(SEEDS, tasks, ARMS):
+            theirs = kept.setdefault(name, Measured()).scores.setdefault(arm, {})
+            if seed not in theirs:
+                theirs[seed] = measured(arm, link.backend, tasks[name], data, seed)
+                print(f"{name}, seed {seed}, {arm}: {fmean(theirs[seed].values()):.3f}", flush=True)
+                write_private(KEPT, msgspec.json.encode(kept))
+                OUTPUT.write_text(page(kept), encoding="utf-8")
 
 
 if __name__ == "__main__":
