@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from apo import events
 from apo.alternations import Move
-from apo.candidate import Candidate
-from apo.errors import RunError
+from apo.candidate import Candidate, Proposal
+from apo.errors import RunError, SpentError
 from apo.events import Discard
 from apo.hygiene import inspect
 from apo.moves import propose
@@ -33,7 +33,11 @@ def candidates(step: Step, view: SearchView, surrogate: Surrogate) -> events.Can
     view = replace(view, pool_of=step.pool)
     draws = rng(spec.seed, step.number, "propose")
     times = spec.screen if step.side == "exemplars" else 1
-    proposals = propose(Move(step.side, step.component, times * step.width, step.pool), view, draws)
+    proposals, problem = list[Proposal](), ""
+    try:
+        proposals = propose(Move(step.side, step.component, times * step.width, step.pool), view, draws)
+    except SpentError as error:
+        problem = str(error)
     kept, discarded = inspect(proposals, view, by_hand=step.component == HUMAN)
     screened = Screened(kept, [], [], chosen=False)
     if spec.screen > 1 and step.side is not None:
@@ -52,7 +56,8 @@ def candidates(step: Step, view: SearchView, surrogate: Surrogate) -> events.Can
         candidates=made,
         discarded=(*discarded, *out),
         spend=model.spend,
-        problem=model.problem,
+        whitebox=view.whitebox.spend,
+        problem=model.problem or problem,
         predictions={c.id: p for c, p in zip(made, screened.predictions, strict=False)},
         screened=screened.chosen,
     )

@@ -74,9 +74,10 @@ def forecast(made: Forecast) -> str:
 def spent(spend: Spend) -> str:
     """What was used."""
     cached = f" ({spend.cached} from the cache)" if spend.cached else ""
+    worked = f", {duration(spend.seconds)}" if spend.seconds else ""
     return (
         f"{spend.calls} calls{cached}, {count(spend.prompt_tokens)} prompt and "
-        f"{count(spend.completion_tokens)} completion tokens"
+        f"{count(spend.completion_tokens)} completion tokens{worked}"
     )
 
 
