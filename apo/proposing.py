@@ -1,10 +1,11 @@
 """The beginning of a step: its component suggests; what is good enough becomes candidates."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from apo import events
 from apo.alternations import Move
-from apo.candidate import Candidate, Proposal
+from apo.candidate import Candidate, Prediction, Proposal
 from apo.errors import RunError, SpentError
 from apo.events import Discard
 from apo.hygiene import inspect
@@ -47,9 +48,11 @@ def candidates(step: Step, view: SearchView, surrogate: Surrogate) -> events.Can
     start = len(history.candidates)
     origin = step.component.partition(":")[0]
     made = tuple(
-        Candidate(f"c{start + place}", p.prompt, p.parents, origin, step.side, p.note)
+        Candidate(f"c{start + place}", p.prompt, p.parents, origin, step.side, p.note, p.arm)
         for place, p in enumerate(screened.kept)
     )
+    own = [p.expected for p in screened.kept]
+    predicted: Sequence[Prediction | None] = screened.predictions or own
     out = [Discard(SCREENED, proposal.prompt.instruction[:200]) for proposal in screened.out]
     return events.CandidatesProposed(
         step=step.number,
@@ -58,6 +61,6 @@ def candidates(step: Step, view: SearchView, surrogate: Surrogate) -> events.Can
         spend=model.spend,
         whitebox=view.whitebox.spend,
         problem=model.problem or problem,
-        predictions={c.id: p for c, p in zip(made, screened.predictions, strict=False)},
+        predictions={c.id: p for c, p in zip(made, predicted, strict=True) if p is not None},
         screened=screened.chosen,
     )

@@ -11,10 +11,10 @@ from apo.budget import Budget, Spend, calls_left
 from apo.errors import ConfigError, SpentError
 from apo.prompt import Message
 from apo.spec import WhiteBoxSpec
-from apo.whitebox import WhiteBox
+from apo.whitebox import Pooling, WhiteBox
 from apo.whitebox.inputs import chat_tokens, embedded
 from apo.whitebox.loading import check, open_model
-from apo.whitebox.reading import Pooling, read, states
+from apo.whitebox.reading import read, states
 from apo.whitebox.writing import write
 from tests.whiteboxes import WIDTH, box, tiny
 

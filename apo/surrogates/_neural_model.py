@@ -73,20 +73,18 @@ class Tangent(Model):
         return torch.cat(means), self.unit * torch.cat(variances).clamp(min=JITTER).sqrt()
 
     def posterior(self, X: Tensor, *args: Any, **options: Any) -> GPyTorchPosterior:  # noqa: N803
-        """The joint belief about points of shape (…, m, d)."""
-        rows, places = torch.unique(X.reshape(-1, X.shape[-1]), dim=0, return_inverse=True)
-        inputs = self.to_input(rows)
-        covariance = self.unit**2 * self._covariance(factors(self.layers, inputs))
+        """The joint belief about points of shape (…, m, d); means can be differentiated by them."""
+        rows, places = torch.unique(X.detach().reshape(-1, X.shape[-1]), dim=0, return_inverse=True)
+        covariance = self.unit**2 * self._covariance(factors(self.layers, self.to_input(rows)))
         places = places.reshape(X.shape[:-1])
         joint = covariance[places[..., :, None], places[..., None, :]]
-        mean = self._mean(inputs)[places]
+        mean = self._mean(self.to_input(X))
         return GPyTorchPosterior(MultivariateNormal(mean, joint + JITTER * torch.eye(X.shape[-2]).to(joint)))
 
     def _mean(self, inputs: Tensor) -> Tensor:
-        with torch.no_grad():
-            raw = output(self.layers, inputs)
-            raw = raw if self.before is None else raw - output(self.before, inputs)
-            return raw * self.unit + self.center
+        raw = output(self.layers, inputs)
+        raw = raw if self.before is None else raw - output(self.before, inputs)
+        return raw * self.unit + self.center
 
     def _variances(self, found: Factors) -> Tensor:
         if self.diagonal:

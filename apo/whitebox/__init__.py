@@ -8,13 +8,16 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from apo.budget import Budget, Spend, used
 from apo.errors import ConfigError, SpentError
 
 if TYPE_CHECKING:
     import torch
+
+Pooling = Literal["last", "mean", "max"]
+"""Which states of a sequence stand for it: the last token's, the mean, or the highest of each dimension."""
 
 
 @dataclass(frozen=True)

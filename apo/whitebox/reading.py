@@ -1,15 +1,12 @@
 """Hidden states: what a model makes of texts or of embeddings before it answers; loads torch."""
 
 from collections.abc import Iterable, Sequence
-from typing import Literal
 
 import torch
 from torch import Tensor
 
-from apo.whitebox import WhiteBox
+from apo.whitebox import Pooling, WhiteBox
 from apo.whitebox.inputs import all_cores, batches, embedded, padded
-
-Pooling = Literal["last", "mean", "max"]
 
 
 def states(box: WhiteBox, sequences: Iterable[Tensor], layer: int = -1, pooling: Pooling = "last") -> Tensor:
