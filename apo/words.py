@@ -5,6 +5,7 @@ from collections import Counter
 
 from apo import events
 from apo.budget import Budget, Forecast, Spend, used
+from apo.candidate import Prediction
 from apo.commands import name as command_name
 from apo.headroom import EXPECTED_GAIN, corrected_score
 from apo.history import History
@@ -69,6 +70,11 @@ def forecast(made: Forecast) -> str:
         f"{count(made.completion_tokens)} completion tokens, {duration(made.seconds)} "
         f"(from the first {made.measured_on} rows)"
     )
+
+
+def expected(prediction: Prediction) -> str:
+    """What a surrogate believed of a candidate before it was measured."""
+    return f"{100 * prediction.mean:.1f} % ± {100 * prediction.deviation:.1f} was expected"
 
 
 def spent(spend: Spend) -> str:

@@ -11,11 +11,12 @@ import pytest
 
 from apo import events, plugins
 from apo.budget import Budget
-from apo.candidate import Candidate
+from apo.candidate import Candidate, Prediction
 from apo.engine import Engine
 from apo.errors import ConfigError
 from apo.evaluation import Evaluator
 from apo.history import History
+from apo.leaderboard import Board
 from apo.prompt import Prompt
 from apo.proposers.instinct import Instinct
 from apo.runner import check
@@ -25,6 +26,7 @@ from apo.view import SearchView
 from tests.helpers import evaluation, letters, proposed, skilled, started, toy_spec, toy_task
 from tests.searches import asked, outcome
 from tests.whiteboxes import box, tiny
+from tui.candidate_text import lineage_text
 
 SMALL = "arms=40,initial=2,max_tokens=6"
 STRATEGIES = ("neural", "thompson", "gp", "local", "uniform")
@@ -267,7 +269,18 @@ def test_equal_scores(strategy: str, value: float) -> None:
     assert all(np.isfinite([p.expected.mean, p.expected.deviation]).all() for p in found if p.expected)
 
 
-def test_proposed_helper_keeps_arms() -> None:
+def test_the_detail_tells_what_was_expected() -> None:
+    """A candidate's detail shows the score and doubt that were predicted, and what was measured."""
+    view = played(range(2), [0.5, 0.75])
+    view.history.predictions["c2"] = Prediction(0.612, 0.034)
+    board = Board(view.history)
+    texts = [str(lineage_text(view.history, board, view.history.candidates[c])) for c in ("c1", "c2")]
+
+    assert "61.2 % ± 3.4 was expected; measured 75.0 %" in texts[1]
+    assert "expected" not in texts[0]
+
+
+def test_arms_are_journaled() -> None:
     """A candidate's arm survives the journal."""
     facts = proposed(Candidate("c0", Prompt("x"), arm="soft:0:7"))
     assert isinstance(facts[1], events.CandidatesProposed)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, cast
 
 from apo import plugins
 from apo.acquisitions import Acquisition
-from apo.acquisitions.log_nei import LogNei
+from apo.acquisitions.expected_improvement import ExpectedImprovement
 from apo.acquisitions.thompson import Thompson
 from apo.acquisitions.upper_confidence import UpperConfidence
 from apo.belief import quiet, wanted
@@ -76,7 +76,7 @@ def pick(bandit: Bandit, arms: Sequence[Prompt], count: int) -> list[int]:
     rules: dict[Strategy, Acquisition] = {
         "neural": UpperConfidence(bandit.nu**2),
         "thompson": Thompson(),
-        "gp": LogNei(),
+        "gp": ExpectedImprovement(),
     }
     return wanted(learned, rules[bandit.strategy], arms, count, rng)
 

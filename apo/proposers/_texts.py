@@ -1,4 +1,4 @@
-"""Any pool of texts as the arms of a bandit; their contexts are what an encoder or a white box makes of it."""
+"""Any pool of texts as the arms of a bandit; their contexts are those of an encoder or of the white box."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
