@@ -236,27 +236,20 @@ def speed() -> list[str]:
     return lines
 
 
-def main() -> None:
-    """Measure all, print and write the page."""
-    seeds = int(sys.argv[2]) if len(sys.argv) > 2 else SEEDS
-    fast, embed = speed(), SentenceEmbedder()
-    there = list(worlds(Path(sys.argv[1]), embed))
-    lines = []
-    for entry in ENTRIES:
-        cells = []
-        for _, made in there:
-            regrets = [play(entry, Game(made(s), Random(f"{entry.name} {s}"), embed)) for s in range(seeds)]
-            cells.append(cell(regrets))
-        lines.append(f"| {entry.name} | {' | '.join(cells)} |")
-        print(lines[-1], flush=True)
+def page(there: Sequence[str], found: dict[str, list[list[float]]], fast: Sequence[str]) -> str:
+    """The page; `found` has for each policy the regrets of each seed, one for each world."""
     about = (__doc__ or "").split("    python")[0].strip()
-    head = f"| regret after {PULLS} pulls, {seeds} seeds | {' | '.join(name for name, _ in there)} |"
+    seeds = len(next(iter(found.values())))
+    rows = [
+        f"| {name} | {' | '.join(cell(regrets) for regrets in zip(*those, strict=True))} |"
+        for name, those in found.items()
+    ]
     text = [
         "# The neural bandit\n",
         f"{about}\n",
-        head,
+        f"| regret after {PULLS} pulls, {seeds} seeds | {' | '.join(there)} |",
         "| --- |" + " ---: |" * len(there),
-        *lines,
+        *rows,
         "\nOne layer of 100, 165 scores, 10,000 arms of 576 dimensions. To reach: scoring in 2 s and 2 GB",
         "of memory, all in 3 s.\n",
         "| design matrix | fitting | scoring 10,000 arms | together | most memory of the process so far |",
@@ -264,7 +257,22 @@ def main() -> None:
         *fast,
         "",
     ]
-    OUTPUT.write_text("\n".join(text), encoding="utf-8")
+    return "\n".join(text)
+
+
+def main() -> None:
+    """Measure, and write the page anew after each seed."""
+    seeds = int(sys.argv[2]) if len(sys.argv) > 2 else SEEDS
+    fast, embed = speed(), SentenceEmbedder()
+    there = list(worlds(Path(sys.argv[1]), embed))
+    found: dict[str, list[list[float]]] = {entry.name: [] for entry in ENTRIES}
+    for seed in range(seeds):
+        for entry in ENTRIES:
+            games = [Game(made(seed), Random(f"{entry.name} {seed}"), embed) for _, made in there]
+            found[entry.name].append([play(entry, game) for game in games])
+            print(seed, entry.name, [round(regret, 1) for regret in found[entry.name][-1]], flush=True)
+        if seed:
+            OUTPUT.write_text(page([name for name, _ in there], found, fast), encoding="utf-8")
 
 
 if __name__ == "__main__":
