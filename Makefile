@@ -42,4 +42,5 @@ bench: setup
 	$(BIN)/python -m tests.benchmarks.throughput
 	$(BIN)/python -m tests.benchmarks.matrices $(DATA_DIR)
 	$(BIN)/python -m tests.benchmarks.replay $(DATA_DIR)
+	$(BIN)/python -m tests.benchmarks.bandit $(DATA_DIR)
 	$(BIN)/python -m tests.benchmarks.public $(DATA_DIR)

@@ -2,7 +2,9 @@
 
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from random import Random
+from typing import TYPE_CHECKING
 
 from apo.acquisitions import Acquisition
 from apo.embedding import Embed
@@ -10,6 +12,12 @@ from apo.history import History
 from apo.prompt import Prompt
 from apo.selection import adjusted
 from apo.surrogates import Fitted, Posterior, Surrogate
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
 
 LEAST_MEASURED = 2
 """Candidates with scores that a surrogate is fitted to."""
@@ -22,24 +30,39 @@ Belief = Callable[[Sequence[str]], Posterior]
 
 
 def fit(history: History, surrogate: Surrogate, embed: Embed) -> Fitted | None:
-    """A surrogate fitted to all candidates with scores; None while there are too few.
-
-    A candidate's mean counts as on rows of average difficulty, so that those who met only the first rows
-    can be compared with the others; its variance is that of so many right or wrong answers.
-    """
-    measured = {c.id: scores for c in history.candidates.values() if (scores := history.scores(c.id))}
-    if len(measured) < LEAST_MEASURED:
+    """A surrogate fitted to all candidates with scores; None while there are too few."""
+    known = measured(history)
+    if len(known.candidates) < LEAST_MEASURED:
         return None
+    prompts = [history.candidates[c].prompt for c in known.candidates]
+    with quiet():
+        return surrogate.fit(prompts, known.means, known.variances, embed)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """All candidates with scores, in the order of their ids."""
+
+    candidates: list[str]
+    means: "Floats"
+    """As on rows of average difficulty, so that those who met only the first rows can be compared."""
+    variances: "Floats"
+    """Those of means of so many right or wrong answers."""
+
+
+def measured(history: History) -> Measured:
+    """What was measured so far."""
     import numpy as np
 
-    shares, dispersion = adjusted(measured)
-    rows = np.array([len(scores) for scores in measured.values()])
-    means = np.array([shares[candidate] for candidate in measured])
+    found = {c.id: scores for c in history.candidates.values() if (scores := history.scores(c.id))}
+    if not found:
+        return Measured([], np.empty(0), np.empty(0))
+    shares, dispersion = adjusted(found)
+    rows = np.array([len(scores) for scores in found.values()])
+    means = np.array([shares[candidate] for candidate in found])
     crowd = float(np.average(means, weights=rows))
     smoothed = (means * rows + 2 * crowd) / (rows + 2)
-    variances = np.maximum(dispersion * smoothed * (1 - smoothed) / rows, 1e-5)
-    with quiet():
-        return surrogate.fit([history.candidates[c].prompt for c in measured], means, variances, embed)
+    return Measured(list(found), means, np.maximum(dispersion * smoothed * (1 - smoothed) / rows, 1e-5))
 
 
 def wanted(

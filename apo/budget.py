@@ -28,6 +28,8 @@ class Spend:
     cached: int = 0
     """Of the calls, those that the cache answered. They count like the others, so that a run does the
     same whatever the cache holds."""
+    seconds: float = 0.0
+    """Of work in this process that is no call (the white box); the run's clock counts it too."""
 
     def __add__(self, other: "Spend") -> "Spend":
         """Both together."""
@@ -36,6 +38,7 @@ class Spend:
             self.prompt_tokens + other.prompt_tokens,
             self.completion_tokens + other.completion_tokens,
             self.cached + other.cached,
+            self.seconds + other.seconds,
         )
 
 
@@ -53,21 +56,42 @@ def used(budget: Budget, spend: Spend, seconds: float) -> float:
     return max((amount / limit for amount, limit in pairs if limit), default=0.0)
 
 
-def calls_left(budget: Budget, spend: Spend, seconds: float) -> int:
+def calls_left(budget: Budget, spend: Spend, seconds: float, aside: Spend = Spend()) -> int:
     """How many more calls fit every limit, at the mean cost of a call so far.
 
     Exact for `calls`; for tokens and seconds an estimate, since a call's cost is known afterwards.
+
+    Args:
+        budget: the limits.
+        spend: all that was used.
+        seconds: all the time that was used.
+        aside: what of it was no call's: it is gone, but the next calls do not cost it again.
     """
     left = [UNLIMITED if budget.calls is None else budget.calls - spend.calls]
     made = max(spend.calls, 1)
-    for amount, limit in (
-        (float(spend.prompt_tokens), budget.prompt_tokens),
-        (float(spend.completion_tokens), budget.completion_tokens),
-        (seconds, budget.seconds),
+    for amount, apart, limit in (
+        (float(spend.prompt_tokens), aside.prompt_tokens, budget.prompt_tokens),
+        (float(spend.completion_tokens), aside.completion_tokens, budget.completion_tokens),
+        (seconds, aside.seconds, budget.seconds),
     ):
         if limit is not None and amount > 0:
-            left.append(int(min(UNLIMITED, (limit - amount) / (amount / made))))
+            each = max(amount - apart, 0.0) / made
+            left.append(int(min(UNLIMITED, max(0.0, limit - amount) / max(each, 1 / UNLIMITED))))
     return max(0, min(left))
+
+
+def rest(budget: Budget, spend: Spend, seconds: float) -> Budget:
+    """What each limit leaves; at least 1, since a limit of nothing would be none."""
+
+    def left(limit: int | None, amount: int) -> int | None:
+        return None if limit is None else max(1, limit - amount)
+
+    return Budget(
+        left(budget.calls, spend.calls),
+        left(budget.prompt_tokens, spend.prompt_tokens),
+        left(budget.completion_tokens, spend.completion_tokens),
+        None if budget.seconds is None else max(1.0, budget.seconds - seconds),
+    )
 
 
 @dataclass(frozen=True, slots=True)

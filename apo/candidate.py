@@ -55,6 +55,10 @@ class Proposal:
     """What led here, for people: a criticism, the history that was shown."""
     cut_off: bool = False
     """The model that wrote it was stopped by its token limit."""
+    arm: str = ""
+    """Which of a bandit's arms it is, in the proposer's own words; empty where there is no bandit."""
+    expected: "Prediction | None" = None
+    """What its proposer believes of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,8 @@ class Candidate:
     side: Side | None = None
     """Which side of the prompt was moved; None for the seed."""
     note: str = ""
+    arm: str = ""
+    """Which of a bandit's arms it is, so that the bandit finds it again."""
 
 
 @dataclass(frozen=True, slots=True)

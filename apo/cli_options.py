@@ -1,7 +1,7 @@
 """The options of the command line, each with its help, shared by the commands."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -36,6 +36,13 @@ Url = Annotated[str | None, typer.Option(help="An OpenAI-compatible server; with
 ApiKeyEnv = Annotated[str, typer.Option(help="Environment variable that holds its API key.")]
 ProposalModel = Annotated[str | None, typer.Option(help="Another model to write instructions.")]
 ProposalUrl = Annotated[str | None, typer.Option(help="The server of that model.")]
+WhiteboxModel = Annotated[
+    str, typer.Option(help="Model folder or hub id whose weights are looked into [default: --model].")
+]
+WhiteboxDevice = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where that computes.")]
+WhiteboxMemory = Annotated[
+    float | None, typer.Option(min=0.1, help="GiB that it may take [default: half of what is free].")
+]
 Context = Annotated[int | None, typer.Option(min=64, help="Context of a server apo starts, tokens.")]
 Eager = Annotated[bool, typer.Option("--eager", help="Start a server sooner, but slower.")]
 

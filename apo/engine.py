@@ -11,7 +11,7 @@ from apo import events
 from apo.alternations import Alternation, Move, turn
 from apo.backends import Backend
 from apo.belief import belief
-from apo.budget import used
+from apo.budget import rest, used
 from apo.candidate import Candidate
 from apo.errors import ApoError, RunError
 from apo.evaluation import Evaluator, Pair
@@ -32,6 +32,7 @@ from apo.surrogates import Surrogate
 from apo.surrogates.average import Average
 from apo.task import Task
 from apo.view import SearchView
+from apo.whitebox import Opener, WhiteBox, closed
 
 SHARE = 0.35
 """Of the calls left, what one step may take; at least two candidates' worth of dev rows."""
@@ -53,6 +54,8 @@ class Engine:
     evaluator: Evaluator
     proposal_backend: Backend
     surrogate: Surrogate = field(default_factory=Average)
+    opener: Opener = closed
+    """Opens the white box, if a component asks for it."""
     observer: Observer = lambda _history, _record: None
     source: Source = field(default_factory=Nobody)
     """Where commands come from."""
@@ -142,7 +145,9 @@ class Engine:
 
     def view(self, model: MeteredModel) -> SearchView:
         """What components see now."""
+        limit = rest(self.history.budget, self.history.total, self.history.seconds)
         return SearchView(
+            whitebox=WhiteBox(self.opener, limit),
             description=self.task.description,
             train=self.task.train,
             dev=self.task.dev,

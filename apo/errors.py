@@ -5,6 +5,7 @@ ApoError
 │   ├── DataError   a data set cannot be read or used as asked
 │   └── ServerError no model answers, or not as asked (before the run has spent anything)
 └── RunError        the run began and failed: exit code 1
+    └── SpentError  a limit was reached inside of a step, which then ends
 """
 
 from collections.abc import Iterable
@@ -33,6 +34,10 @@ class ServerError(ConfigError):
 
 class RunError(ApoError):
     """A run that had begun could not go on; what it paid for is in its journal."""
+
+
+class SpentError(RunError):
+    """A limit of the budget was reached while a component worked; what it used is charged."""
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> ConfigError:

@@ -80,6 +80,8 @@ class CandidatesProposed(Fact, frozen=True):
     discarded: tuple[Discard, ...] = ()
     spend: Spend = Spend()
     """Charged to the role `proposal`."""
+    whitebox: Spend = Spend()
+    """Charged to the role `whitebox`."""
     problem: str = ""
     """What went wrong while proposing, if anything did."""
     predictions: dict[str, Prediction] = {}

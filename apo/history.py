@@ -16,6 +16,7 @@ from apo.task import Example
 
 MOST_MISSING = 0.1
 """Share of dev rows without an answer that a winner may have."""
+ROLES = ("task", "proposal", "whitebox", "test")
 UNFIT = "does not fit the context"
 BANNED = "banned by hand"
 """Why a candidate was dropped that the model's context cannot hold, or that a person banned."""
@@ -34,8 +35,8 @@ class History:
         self.promoted: dict[str, int] = {}
         """Candidate id to the rows of the last rung that it was promoted to."""
         self.steps: list[Step] = []
-        self.spend: dict[str, Spend] = {"task": Spend(), "proposal": Spend(), "test": Spend()}
-        """By role. `test` is the sealed evaluation at the end."""
+        self.spend = {role: Spend() for role in ROLES}
+        """By role. `test` is the sealed evaluation at the end; `whitebox` makes no calls."""
         self.discards: Counter[str] = Counter()
         """Reasons for which proposals were discarded."""
         self.problems: list[str] = []
@@ -142,6 +143,7 @@ class History:
         self.predictions.update(proposed.predictions)
         self.discards.update(d.reason for d in proposed.discarded)
         self.spend["proposal"] += proposed.spend
+        self.spend["whitebox"] += proposed.whitebox
         if proposed.problem:
             self.problems.append(proposed.problem)
 
@@ -277,7 +279,8 @@ class History:
     @property
     def left(self) -> int:
         """Calls left for the search, after what the sealed test will take."""
-        return max(0, calls_left(self.budget, self.total, self.seconds) - self.sealed_left)
+        aside = self.spend["whitebox"]
+        return max(0, calls_left(self.budget, self.total, self.seconds, aside) - self.sealed_left)
 
     @property
     def total(self) -> Spend:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -19,6 +19,7 @@ from apo.spec import (
     ModelSpec,
     RunSpec,
     TaskSource,
+    WhiteBoxSpec,
 )
 from apo.taskfile import check_keys
 
@@ -48,6 +49,10 @@ class RunOptions:
     proposal_model: str | None = None
     proposal_url: str | None = None
     proposal_api_key_env: str = KEY
+    whitebox_model: str = ""
+    whitebox_device: Literal["auto", "cpu", "cuda"] = "auto"
+    whitebox_memory: float | None = None
+    """GiB."""
     proposer: tuple[str, ...] | None = None
     selector: tuple[str, ...] | None = None
     alternation: str = "learned"
@@ -82,6 +87,7 @@ class RunOptions:
             task=self.source(base),
             model=ModelSpec(self.model, self.url, self.api_key_env, self.context, self.eager),
             proposal_model=other,
+            whitebox=self._whitebox(),
             proposers=_components(self.proposer, PROPOSERS),
             selectors=_components(self.selector, SELECTORS) if self.max_exemplars else (),
             alternation=self.alternation,
@@ -123,6 +129,12 @@ class RunOptions:
             settings=_given(settings),
             sizes=_given({"train": self.train, "dev": self.dev, "test": self.test}),
         )
+
+    def _whitebox(self) -> WhiteBoxSpec:
+        model = self.whitebox_model
+        if model and Path(model).expanduser().is_dir():
+            model = str(Path(model).expanduser().absolute())
+        return WhiteBoxSpec(model, self.whitebox_device, self.whitebox_memory)
 
     def _budget(self) -> Budget:
         seconds = None if self.minutes is None else 60 * self.minutes

@@ -1,11 +1,12 @@
 """The beginning of a step: its component suggests; what is good enough becomes candidates."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from apo import events
 from apo.alternations import Move
-from apo.candidate import Candidate
-from apo.errors import RunError
+from apo.candidate import Candidate, Prediction, Proposal
+from apo.errors import RunError, SpentError
 from apo.events import Discard
 from apo.hygiene import inspect
 from apo.moves import propose
@@ -33,7 +34,11 @@ def candidates(step: Step, view: SearchView, surrogate: Surrogate) -> events.Can
     view = replace(view, pool_of=step.pool)
     draws = rng(spec.seed, step.number, "propose")
     times = spec.screen if step.side == "exemplars" else 1
-    proposals = propose(Move(step.side, step.component, times * step.width, step.pool), view, draws)
+    proposals, problem = list[Proposal](), ""
+    try:
+        proposals = propose(Move(step.side, step.component, times * step.width, step.pool), view, draws)
+    except SpentError as error:
+        problem = str(error)
     kept, discarded = inspect(proposals, view, by_hand=step.component == HUMAN)
     screened = Screened(kept, [], [], chosen=False)
     if spec.screen > 1 and step.side is not None:
@@ -43,16 +48,19 @@ def candidates(step: Step, view: SearchView, surrogate: Surrogate) -> events.Can
     start = len(history.candidates)
     origin = step.component.partition(":")[0]
     made = tuple(
-        Candidate(f"c{start + place}", p.prompt, p.parents, origin, step.side, p.note)
+        Candidate(f"c{start + place}", p.prompt, p.parents, origin, step.side, p.note, p.arm)
         for place, p in enumerate(screened.kept)
     )
+    own = [p.expected for p in screened.kept]
+    predicted: Sequence[Prediction | None] = screened.predictions or own
     out = [Discard(SCREENED, proposal.prompt.instruction[:200]) for proposal in screened.out]
     return events.CandidatesProposed(
         step=step.number,
         candidates=made,
         discarded=(*discarded, *out),
         spend=model.spend,
-        problem=model.problem,
-        predictions={c.id: p for c, p in zip(made, screened.predictions, strict=False)},
+        whitebox=view.whitebox.spend,
+        problem=model.problem or problem,
+        predictions={c.id: p for c, p in zip(made, predicted, strict=True) if p is not None},
         screened=screened.chosen,
     )

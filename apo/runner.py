@@ -32,6 +32,7 @@ from apo.store.journal import Journal
 from apo.store.memory import MemoryStore
 from apo.store.runs import RunFolder
 from apo.task import Task
+from apo.whitebox import Opener, closed, loading
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,8 @@ class Models:
     proposal: Link
     store: Completions | None = None
     """Answers of earlier runs."""
+    opener: Opener = closed
+    """Opens the white box."""
     problem: str = ""
     """Why there is no store, though one was asked for."""
 
@@ -71,8 +74,9 @@ def check(spec: RunSpec, task: Task) -> None:
     """
     for name in spec.selectors:
         plugins.build("exemplars", name)
-    for name in spec.proposers:
-        plugins.build("proposers", name)
+    proposers = [plugins.build("proposers", name) for name in spec.proposers]
+    if any(getattr(proposer, "opens_weights", False) for proposer in proposers):
+        loading.check(spec.whitebox, spec.model.model, lambda _: None)
     plugins.build("alternations", spec.alternation)
     plugins.build("schedulers", spec.scheduler)
     plugins.build("surrogates", spec.surrogate)
@@ -109,7 +113,8 @@ def connected(spec: RunSpec, report: Report) -> Iterator[Models]:
                 store = stack.enter_context(Completions(cache_folder() / FILE))
             except ConfigError as error:
                 problem = f"{error} The run goes on without it."
-        yield Models(link, proposal, store, problem)
+        weights = loading.opener(spec.whitebox, spec.model.model, report)
+        yield Models(link, proposal, store, weights, problem)
 
 
 def go_on(
@@ -194,6 +199,7 @@ def _engine(
         surrogate=plugins.build("surrogates", spec.surrogate),
         evaluator=Evaluator(backend(models.task), task.scorer, task.decoding),
         proposal_backend=backend(models.proposal),
+        opener=models.opener,
         observer=observer,
         source=source,
     )

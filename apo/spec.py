@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -55,6 +55,18 @@ class ModelSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class WhiteBoxSpec:
+    """The model whose weights components may look into, opened only if one of them does."""
+
+    model: str = ""
+    """A model folder or a hub id; empty: the weights of the task model."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """`auto`: cuda where there is one."""
+    memory: float | None = None
+    """GiB that weights and work may take together; None: half of what is free."""
+
+
+@dataclass(frozen=True, slots=True)
 class Identity:
     """What answered: enough to tell two servers apart and to repeat a run."""
 
@@ -81,6 +93,7 @@ class RunSpec:
     model: ModelSpec
     proposal_model: ModelSpec | None = None
     """Who writes instructions; None: the task model itself."""
+    whitebox: WhiteBoxSpec = WhiteBoxSpec()
     proposers: tuple[str, ...] = PROPOSERS
     selectors: tuple[str, ...] = SELECTORS
     alternation: str = "learned"

@@ -9,6 +9,7 @@ from apo.history import BANNED, History
 from apo.metering import MeteredModel
 from apo.prompt import Exemplar, Prompt
 from apo.task import Example
+from apo.whitebox import WhiteBox
 
 CHARACTERS_A_TOKEN = 3.0
 """A cautious guess for English before the server has counted anything."""
@@ -27,6 +28,8 @@ class SearchView:
     """Writes proposals; every call is charged to the role `proposal`."""
     embed: Embed = field(default_factory=SentenceEmbedder)
     """Texts as points; the encoder is loaded when it is first asked."""
+    whitebox: WhiteBox = field(default_factory=WhiteBox)
+    """A model's weights to look into, charged to the role `whitebox`; opened when it is first asked."""
     pool_of: str = ""
     """Candidate whose own outputs are the exemplar pool; empty: gold pairs, and the outputs of all."""
     max_exemplars: int = 16

@@ -5,6 +5,7 @@ from collections import Counter
 
 from apo import events
 from apo.budget import Budget, Forecast, Spend, used
+from apo.candidate import Prediction
 from apo.commands import name as command_name
 from apo.headroom import EXPECTED_GAIN, corrected_score
 from apo.history import History
@@ -71,12 +72,18 @@ def forecast(made: Forecast) -> str:
     )
 
 
+def expected(prediction: Prediction) -> str:
+    """What a surrogate believed of a candidate before it was measured."""
+    return f"{100 * prediction.mean:.1f} % ± {100 * prediction.deviation:.1f} was expected"
+
+
 def spent(spend: Spend) -> str:
     """What was used."""
     cached = f" ({spend.cached} from the cache)" if spend.cached else ""
+    worked = f", {duration(spend.seconds)}" if spend.seconds else ""
     return (
         f"{spend.calls} calls{cached}, {count(spend.prompt_tokens)} prompt and "
-        f"{count(spend.completion_tokens)} completion tokens"
+        f"{count(spend.completion_tokens)} completion tokens{worked}"
     )
 
 

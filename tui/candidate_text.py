@@ -64,6 +64,9 @@ def lineage_text(history: History, board: Board, candidate: Candidate) -> Text:
         text.append(f"{child.id} ({line(child.origin, 30)}) {words.percent(board.score(child.id))}\n")
     if candidate.id in history.pruned:
         text.append(f"\nDropped: {line(history.pruned[candidate.id], 160)}\n", HEAD)
+    if (expected := history.predictions.get(candidate.id)) is not None:
+        told = words.expected(expected)
+        text.append(f"\nWhen proposed {told}; measured {words.percent(board.score(candidate.id))}\n", HEAD)
     if candidate.note:
         text.append("\nWhat led here\n", HEAD).append_text(body(candidate.note)).append("\n")
     return text

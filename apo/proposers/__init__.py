@@ -8,7 +8,11 @@ from apo.view import SearchView
 
 
 class Proposer(Protocol):
-    """Suggests prompts with a new instruction; a frozen dataclass whose fields are its options."""
+    """Suggests prompts with a new instruction; a frozen dataclass whose fields are its options.
+
+    One that looks into weights (`view.whitebox`) says so by a class variable `opens_weights = True`: a run
+    whose white box cannot be opened is then refused before it begins.
+    """
 
     def propose(self, view: SearchView, count: int, rng: Random) -> list[Proposal]:
         """At most `count` proposals; the same view, replies and `rng` give the same ones.

@@ -1,7 +1,7 @@
 """A run as a document: what was asked, what came of it, where the gain came from, what it cost."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 
@@ -201,8 +201,10 @@ def _board(history: History) -> Section:
 
 
 def _spent(history: History) -> Section:
-    rows = [(role, words.spent(spend)) for role, spend in history.spend.items()]
-    rows.append(("all", f"{words.spent(history.total)}, {words.duration(history.seconds)}"))
+    used = [(r, s) for r, s in history.spend.items() if r != "whitebox" or s.prompt_tokens]
+    rows = [(role, words.spent(spend)) for role, spend in used]
+    total = replace(history.total, seconds=history.seconds)
+    rows.append(("all", words.spent(total)))
     if history.forecast is not None:
         rows.append(("forecast", words.forecast(history.forecast)))
     parts: list[Part] = [Table("By role", ("role", "used"), tuple(rows))]
