@@ -24,9 +24,10 @@ from apo.statistics import Interval, wilson
 from tests.benchmarks import policies
 from tests.benchmarks.matrix import FOLDER, Matrix, load, read_file
 from tests.benchmarks.policies import Policy, Pool
-from tests.helpers import letters
 
 SEEDS = 30
+FEW = 5
+"""Seeds of a policy that takes long."""
 FULL = 25
 """Full evaluations of the whole budget."""
 SHARES = (0.25, 0.5, 1.0)
@@ -89,6 +90,7 @@ class Entry:
     policy: Policy
     budgets: tuple[float, ...] = SHARES
     """Shares of FULL full evaluations."""
+    seeds: int = SEEDS
 
 
 def scheduler(name: str) -> Policy:
@@ -98,19 +100,22 @@ def scheduler(name: str) -> Policy:
 
 def entries(reading: bool) -> list[Entry]:
     """Who is compared; `reading` says whether the texts of the prompts are at hand."""
-    halving, thompson = (plugins.build("schedulers", n) for n in ("successive_halving", "thompson"))
+    halving, racing = (plugins.build("schedulers", n) for n in ("successive_halving", "racing"))
+    thompson = plugins.build("schedulers", "thompson")
     found = [
         Entry("best on dev, all rows of all prompts paid for", policies.best_on_dev, (1.0,)),
         Entry("random search", policies.random_search),
         Entry("TPE over indices, as MIPROv2", policies.tpe),
         Entry("TRIPLE-SH", policies.triple_sh),
         Entry("successive_halving, cohorts of 16", policies.cohorts(halving)),
+        Entry("**racing, cohorts of 32: the default**", policies.cohorts(racing, 32), (*SHARES, MOST)),
         *(Entry(n, scheduler(n), (*SHARES, MOST)) for n in ("successive_halving", "hyperband", "racing")),
+        Entry("thompson, average", policies.whole(thompson, plugins.build("surrogates", "average"))),
     ]
-    for name in ("average", "gaussian_process") if reading else ("average",):
-        surrogate = plugins.build("surrogates", name)
-        policy = policies.whole(thompson, surrogate, SentenceEmbedder() if reading else letters)
-        found.append(Entry(f"thompson, {name}", policy, (*SHARES, MOST)))
+    if reading:
+        process = plugins.build("surrogates", "gaussian_process")
+        policy = policies.whole(thompson, process, SentenceEmbedder())
+        found.append(Entry(f"thompson, gaussian_process, {FEW} seeds", policy, seeds=FEW))
     return found
 
 
@@ -125,7 +130,7 @@ def measure(entry: Entry, pools: Sequence[tuple[Matrix, dict[str, Prompt]]], sha
     return [
         play(matrix, prompts, entry.policy, budget(share, matrix), seed)
         for matrix, prompts in pools
-        for seed in range(SEEDS)
+        for seed in range(entry.seeds)
     ]
 
 
