@@ -34,6 +34,7 @@ def pool(budget: int, seed: int = 0) -> Pool:
 POLICIES: dict[str, Policy] = {
     "random": policies.random_search,
     "triple": policies.triple_sh,
+    "ucb": policies.ucb,
     "cohorts": policies.cohorts(plugins.build("schedulers", "successive_halving"), 4),
     "racing": replay.scheduler("racing"),
     "thompson": policies.whole(plugins.build("schedulers", "thompson"), Average()),
@@ -60,6 +61,11 @@ def test_better_than_chance(name: str) -> None:
     errors = [replay.play(whole, prompts, POLICIES[name], 400, seed).error for seed in range(5)]
 
     assert sum(errors) / 5 < 0.4
+
+
+def test_upper_bound() -> None:
+    """ProTeGi's worked number."""
+    assert 1.5597 == pytest.approx(policies.upper_bound(0.6, 100, 20), abs=5e-5)
 
 
 def test_tpe() -> None:

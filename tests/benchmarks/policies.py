@@ -113,6 +113,21 @@ def triple_sh(pool: Pool) -> Choice:
     return Choice(alive[0])
 
 
+def upper_bound(mean: float, total: int, rows: int, c: float = 2.0) -> float:
+    """The bound that ProTeGi's bandit goes by, after `total` calls of which `rows` were this prompt's."""
+    return mean + c * math.sqrt(math.log(total) / rows)
+
+
+def ucb(pool: Pool, batch: int = 5) -> Choice:
+    """The bandit of ProTeGi (Pryzant et al. 2023) with its c of 2; the next rows go to the highest bound."""
+    for name in pool.names:
+        pool.pull(name, 1)
+    while pool.left and (open_ := [n for n in pool.met if 0 < pool.met[n] < len(pool.order)]):
+        total = pool.budget - pool.left
+        pool.pull(max(open_, key=lambda n: upper_bound(pool.mean(n), total, pool.met[n])), batch)
+    return Choice(pool.best(name for name, rows in pool.met.items() if rows))
+
+
 def tpe(pool: Pool, batch: int = 35, every: int = 5) -> Choice:
     """The search of MIPROv2 (Opsahl-Ong et al. 2024): multivariate TPE over two indices by `optuna`.
 

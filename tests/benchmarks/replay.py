@@ -106,6 +106,7 @@ def entries(reading: bool) -> list[Entry]:
         Entry("best on dev, all rows of all prompts paid for", policies.best_on_dev, (1.0,)),
         Entry("random search", policies.random_search),
         Entry("TPE over indices, as MIPROv2", policies.tpe),
+        Entry("UCB, as ProTeGi", policies.ucb),
         Entry("TRIPLE-SH", policies.triple_sh),
         Entry("successive_halving, cohorts of 16", policies.cohorts(halving)),
         Entry("**racing, cohorts of 32: the default**", policies.cohorts(racing, 32), (*SHARES, MOST)),
