@@ -14,10 +14,7 @@ from apo.selection import adjusted
 from apo.surrogates import Fitted, Posterior, Surrogate
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
+    from apo.arrays import Floats
 
 LEAST_MEASURED = 2
 """Candidates with scores that a surrogate is fitted to."""

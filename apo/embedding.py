@@ -7,11 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
     from sentence_transformers import SentenceTransformer
 
-    Floats = NDArray[np.float64]
+    from apo.arrays import Floats
 
 Embed = Callable[[Sequence[str]], "Floats"]
 """Texts to points of shape (texts, dimensions), each of length 1; the same text is always the same point."""

@@ -15,12 +15,10 @@ from apo.embedding import Embed
 from apo.prompt import FORMS, PLACES, Prompt
 
 if TYPE_CHECKING:
-    import numpy as np
     from botorch.models.model import Model
-    from numpy.typing import NDArray
     from torch import Tensor
 
-    Floats = NDArray[np.float64]
+    from apo.arrays import Floats
 
 RECENCY = 1.0
 """How much more the last exemplar weighs than the first, as a share of the first's weight."""

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    Floats = NDArray[np.float64]
+    from apo.arrays import Floats
 
 CLOSE, FAR = 60, 130
 """Of the places in the order where groups may part: all so near to the winner, and how many elsewhere."""

@@ -18,7 +18,7 @@ from tests.components.helpers import view_at
 from tests.helpers import letters
 
 if TYPE_CHECKING:
-    from apo.embedding import Floats
+    from apo.arrays import Floats
 
 HOSTILE = "[/bold] {{input}} \x00\u202e {}"
 

@@ -22,7 +22,7 @@ from tests.components.helpers import view_at
 from tests.helpers import letters, proposed, toy_task
 
 if TYPE_CHECKING:
-    from apo.embedding import Floats
+    from apo.arrays import Floats
 
 TASK = toy_task()
 WORDS = ("one", "two", "three", "four", "five")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from apo.embedding import DECIMALS
 
 if TYPE_CHECKING:
-    from apo.embedding import Floats
+    from apo.arrays import Floats
 
 
 def clusters(points: "Floats", count: int, rng: Random) -> list[list[int]]:

@@ -17,11 +17,9 @@ from apo.prompt import Prompt
 from apo.surrogates import Fitted
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
     from torch import Tensor
 
-    Floats = NDArray[np.float64]
+    from apo.arrays import Floats
 
 Strategy = Literal["neural", "thompson", "gp", "local", "uniform"]
 STEP = 0.1

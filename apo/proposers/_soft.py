@@ -17,11 +17,9 @@ from apo.whitebox import Pooling, WhiteBox
 from apo.whitebox.keeping import keep, place, recalled
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
     from torch import Tensor
 
-    Floats = NDArray[np.float64]
+    from apo.arrays import Floats
 
 DECODED_AT_ONCE = 8
 """Arms whose texts are written together: a model server is not kept waiting for long."""

@@ -11,10 +11,7 @@ from apo.proposers._soft import SoftPrompts
 from apo.whitebox import Pooling, WhiteBox
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
+    from apo.arrays import Floats
 
 
 @dataclass(frozen=True)

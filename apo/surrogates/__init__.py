@@ -9,12 +9,10 @@ from apo.points import joint
 from apo.prompt import Prompt
 
 if TYPE_CHECKING:
-    import numpy as np
     from botorch.models.model import Model
-    from numpy.typing import NDArray
     from torch import Tensor
 
-    Floats = NDArray[np.float64]
+    from apo.arrays import Floats
 
 
 @dataclass(frozen=True)

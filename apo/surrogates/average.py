@@ -10,11 +10,9 @@ from apo.prompt import Prompt
 from apo.surrogates import Fitted
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
     from torch import Tensor
 
-    Floats = NDArray[np.float64]
+    from apo.arrays import Floats
 
 LEAST_SHARE = 0.1
 """Of the spread of measured means, what is taken for a real difference at least."""

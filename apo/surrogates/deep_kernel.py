@@ -18,11 +18,9 @@ from apo.prompt import Prompt
 from apo.surrogates import Fitted
 
 if TYPE_CHECKING:
-    import numpy as np
     from botorch.models import SingleTaskGP
-    from numpy.typing import NDArray
 
-    Floats = NDArray[np.float64]
+    from apo.arrays import Floats
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,7 @@ from apo.prompt import Prompt
 from apo.surrogates import Fitted
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
+    from apo.arrays import Floats
 
 
 @dataclass(frozen=True)

@@ -32,12 +32,8 @@ from apo.prompt import Prompt
 from apo.surrogates import Fitted
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
+    from apo.arrays import Floats
     from apo.surrogates._neural_model import Tangent
-
-    Floats = NDArray[np.float64]
 
 LEAST_SPREAD = 0.05
 """Standard deviation of scores, at least, where they are put in units of it."""
