@@ -40,7 +40,7 @@ class Racing:
     """
 
     block: int = 5
-    growth: float = 2.0
+    growth: float = 1.4
     alpha: float = 0.1
 
     def __post_init__(self) -> None:
