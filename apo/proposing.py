@@ -57,7 +57,7 @@ def candidates(step: Step, view: SearchView, surrogate: Surrogate) -> events.Can
         discarded=(*discarded, *out),
         spend=model.spend,
         whitebox=view.whitebox.spend,
-        problem=model.problem or problem,
+        problem=model.problem or problem or view.whitebox.problem,
         predictions={c.id: p for c, p in zip(made, screened.predictions, strict=False)},
         screened=screened.chosen,
     )

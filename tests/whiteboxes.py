@@ -22,7 +22,8 @@ def tiny(template: str | None = TEMPLATE, spread: float = 1.0) -> Opened:
     words = Tokenizer(models.BPE(vocabulary, []))
     words.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     words.decoder = decoders.ByteLevel()
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, eos_token="</s>", chat_template=template)
+    fast: Any = PreTrainedTokenizerFast
+    tokenizer = fast(tokenizer_object=words, eos_token="</s>", chat_template=template)
     config = LlamaConfig(
         vocab_size=len(vocabulary),
         hidden_size=WIDTH,
