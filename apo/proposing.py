@@ -17,8 +17,18 @@ from apo.step import Step
 from apo.surrogates import Surrogate
 from apo.view import SearchView
 
+PROPOSAL_SHARE = 0.25
+"""Of a step's calls, what proposing may take, unless the component says otherwise."""
 SCREENED = "screened out"
 """Why a proposal is discarded that a surrogate thinks less of."""
+
+
+def share(step: Step) -> float:
+    """Of a step's calls, what its component may take to propose."""
+    if step.side != "instruction":
+        return PROPOSAL_SHARE
+    with foreign(f"The component {step.component!r} failed", RunError):
+        return float(getattr(build("proposers", step.component), "share", PROPOSAL_SHARE))
 
 
 def candidates(step: Step, view: SearchView, surrogate: Surrogate) -> events.CandidatesProposed:

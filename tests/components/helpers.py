@@ -24,6 +24,7 @@ from apo.store.memory import MemoryStore
 from apo.task import Task
 from apo.view import SearchView
 from tests.helpers import letters, run_engine, skilled, started, toy_spec, toy_task
+from tests.whiteboxes import box
 
 Reply = str | Failure | Completion
 STAGES = ("unscored", "scored", "failed", "shown", "searched")
@@ -100,6 +101,7 @@ def view_at(
         history=History(records(stage)),
         model=MeteredModel(Scripted(answer), allowance),
         embed=letters,
+        whitebox=box(),
     )
     return replace(view, **changes)
 
