@@ -31,7 +31,7 @@ class Slot:
     place: int
     """Of the slot's first token in the prompt."""
     choices: tuple[tuple[int, ...], ...]
-    """Token sequences, each at least one token long."""
+    """Token sequences; an empty one leaves the place out, and then no other can be told from it."""
     current: int
     """Which of them stands there now."""
 

@@ -14,7 +14,7 @@ from tests.components.helpers import STAGES, down, instructing, state, view_at
 from tests.helpers import toy_task
 
 NAMES = plugins.names("proposers")
-SMALL = {"greater": "greater:positions=2,rows=2"}
+SMALL = {"greater": "greater:positions=2,rows=2", "segments": "segments:rounds=2,rows=2"}
 """Options where the default ones compute long on a processor."""
 REPLIES = {
     "empty": "",

@@ -33,6 +33,7 @@ SMALL = {
     "successive_halving": "successive_halving:least_rows=5",
     "bayesian": "bayesian:surrogate=average,drawn=8,rounds=1,kept=4",
     "greater": "greater:positions=2,rows=2,reasoning=4",
+    "segments": "segments:rounds=2,rows=2",
 }
 """Components with options that suit so small a search, or are quick."""
 SCHEDULERS = [*(SMALL.get(name, name) for name in plugins.names("schedulers")), "triple:kind=sh"]
