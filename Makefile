@@ -43,3 +43,4 @@ bench: setup
 	$(BIN)/python -m tests.benchmarks.matrices $(DATA_DIR)
 	$(BIN)/python -m tests.benchmarks.replay $(DATA_DIR)
 	$(BIN)/python -m tests.benchmarks.public $(DATA_DIR)
+	$(BIN)/python -m tests.benchmarks.greater $(DATA_DIR)
