@@ -25,7 +25,7 @@ PASSAGES = [
     Passage((1,), PROMPT, (58, 59), (60,)),
 ]
 WORDS = Slot(2, ((70,), (42,), (71,), (72,)), 1)
-TEXTS = Slot(1, ((80, 81), (41,), (41, 42, 43, 44), (82, 83, 84)), 1)
+TEXTS = Slot(1, ((80, 81), (41,), (41, 42, 43, 44), (), (82, 83, 84)), 1)
 WEIGHING = Weighing(0.3, 0.7)
 
 
@@ -103,6 +103,18 @@ def test_padding_and_reuse_change_nothing(slot: Slot, reuse: bool) -> None:
         answer, fluency, _ = plain(tiny(), passage, WEIGHING.temperature)
         torch.testing.assert_close(gradients[place], gradient[0], atol=1e-4, rtol=1e-4)
         assert float(alone.answer) == pytest.approx(float(found.answer[place]), abs=1e-4)
+        assert answer == pytest.approx(float(found.answer[place]), abs=1e-4)
+        assert fluency == pytest.approx(float(found.fluency[place]), abs=1e-4)
+
+
+def test_a_place_where_nothing_stands() -> None:
+    """An empty choice leaves the passages as they are, and tells nothing of the others."""
+    empty = Slot(2, ((80, 81), ()), 1)
+    found, gradients = slopes(box(), PASSAGES, empty, WEIGHING)
+
+    assert 0 == gradients.count_nonzero()
+    for place, passage in enumerate(PASSAGES):
+        answer, fluency, _ = plain(tiny(), passage, WEIGHING.temperature)
         assert answer == pytest.approx(float(found.answer[place]), abs=1e-4)
         assert fluency == pytest.approx(float(found.fluency[place]), abs=1e-4)
 

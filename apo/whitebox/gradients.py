@@ -221,7 +221,7 @@ def _padded(
     mixed = torch.empty(len(lines), 0, opened.width, device=device, dtype=opened.dtype)
     shown = torch.empty(0, dtype=torch.long, device=device)
     if slot is not None:
-        ids = [torch.tensor(choice, device=device) for choice in slot.choices]
+        ids = [torch.tensor(choice, dtype=torch.long, device=device) for choice in slot.choices]
         there = pad_sequence([torch.ones_like(one) for one in ids], True, 0, "left")
         choices = embed(pad_sequence(ids, True, 0, "left")) * there[:, :, None]
         mixed = torch.einsum("nc,clw->nlw", onehot, choices.to(onehot.dtype)).to(opened.dtype)
