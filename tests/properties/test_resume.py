@@ -176,6 +176,20 @@ def test_alternations_at_every_record(alternation: str) -> None:
         assert [] == differing(records, store.records), f"cut after record {cut}"
 
 
+@pytest.mark.parametrize("name", ["greater", "segments"])
+def test_gradients_at_some_records(name: str) -> None:
+    """Cut before or after a step's proposals, those who look into weights take the same steps again."""
+    component = f"proposers/{SMALL[name]}"
+    records = whole("full", component, "well")
+    steps = [r.n for r in records if isinstance(r.event, events.CandidatesProposed) and r.event.candidates]
+    for cut in (steps[1], steps[1] + 1, steps[-1], steps[-1] + 1):
+        store = MemoryStore(records[:cut])
+        go_on(store, spec_of("full", component), "well")
+
+        assert [] == differing(records, store.records), f"cut after record {cut}"
+    assert len(steps) > 2
+
+
 def cut_and_resumed(folder: Path, cut: int, scheduler: str, component: str, model: str, name: str) -> bytes:
     """The journal that was cut at a byte, at its end."""
     path = folder / "events.jsonl"
