@@ -19,7 +19,7 @@ from apo.metering import MeteredModel
 from apo.prompt import Exemplar, Layout, Prompt
 from apo.proposers._examples import Examples, compare
 from apo.proposers._extraction import extractor, gold
-from apo.proposers._tokens import READABLE
+from apo.proposers._tokens import READABLE, Source
 from apo.proposers.greater import Greater
 from apo.scorers import Choice, Exact, Numeric
 from apo.task import Example
@@ -227,6 +227,25 @@ def merging() -> Opened:
     words.decoder = decoders.ByteLevel()
     fast: Any = PreTrainedTokenizerFast
     return Opened(tiny().model, fast(tokenizer_object=words, eos_token="</s>"), "merging", 1 << 30)
+
+
+@pytest.mark.parametrize(("place", "expected"), [(0, "r"), (5, " r")])
+def test_a_prompt_begins_without_a_space(place: int, expected: str) -> None:
+    """Where a model expects a word after a space, a prompt may begin with the word, and go on with both."""
+    opened = merging()
+    bias = torch.zeros(len(tiny().tokenizer))
+    bias = torch.nn.functional.pad(bias, (0, len(opened.tokenizer) - len(bias)))
+    bias[opened.tokenizer.convert_tokens_to_ids("Ġr")] = 10_000
+
+    def bend(logits: torch.Tensor) -> torch.Tensor:
+        missing = len(bias) - logits.shape[-1]
+        return torch.nn.functional.pad(logits, (0, missing), value=-1000.0) + bias
+
+    bending = Opened(Bent(opened.model, bend), opened.tokenizer, "bent", 1 << 30)
+    source = Source(WhiteBox(lambda: bending), bending, ["Who?", "What?"], 1, "intersection")
+    found = source.natural(tokens(opened, "Say, it."), place, 1, Random("1"))
+
+    assert expected == opened.tokenizer.decode(found.tokens[:1])
 
 
 def test_wrong_extractor_is_refused() -> None:

@@ -7,7 +7,7 @@ from random import Random
 from typing import Literal
 
 from apo.whitebox import Opened, WhiteBox
-from apo.whitebox.framing import ahead, survives, text_of
+from apo.whitebox.framing import ahead, survives, text_of, tokens
 
 READABLE = re.compile(r" ?[^\W\d_]+|[.,]")
 """A word or a part of one, full stop, comma: the released code's rule, for the letters of any language."""
@@ -40,7 +40,8 @@ class Source:
     def natural(self, prompt: Sequence[int], place: int, least: int, rng: Random) -> Natural:
         """At least `least` tokens for a place in a prompt, if so many can be found; else what there is.
 
-        The token that stands there and the one before it are not among them.
+        The token that stands there and the one before it are not among them. The first token of a prompt
+        is taken without the space that a model may expect between it and the input.
         """
         from apo.whitebox.gradients import likeliest
 
@@ -51,7 +52,8 @@ class Source:
         count, found = self.top, Natural((), 0)
         while count <= WIDEST * self.top:
             common = self._common([ranks[:count] for ranks in ranked], rng)
-            found = self._readable([one for one in common if one not in barred], prompt, place)
+            begun = common if place else self._bare(common)
+            found = self._readable([one for one in begun if one not in barred], prompt, place)
             if len(found.tokens) >= least:
                 break
             count *= 2
@@ -69,6 +71,11 @@ class Source:
             return sum(places), token
 
         return sorted(found, key=rank)
+
+    def _bare(self, found: Sequence[int]) -> list[int]:
+        """Tokens without their spaces, where that leaves one token."""
+        bare = (tokens(self.opened, text_of(self.opened, [one]).strip()) for one in found)
+        return [*dict.fromkeys(ids[0] for ids in bare if len(ids) == 1)]
 
     def _readable(self, found: Sequence[int], prompt: Sequence[int], place: int) -> Natural:
         """Those that are words, and with which the prompt stays what it is when it is read again."""
