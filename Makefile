@@ -44,3 +44,4 @@ bench: setup
 	$(BIN)/python -m tests.benchmarks.replay $(DATA_DIR)
 	$(BIN)/python -m tests.benchmarks.bandit $(DATA_DIR)
 	$(BIN)/python -m tests.benchmarks.public $(DATA_DIR)
+	$(BIN)/python -m tests.benchmarks.greater $(DATA_DIR)

@@ -49,9 +49,19 @@ def evaluate(
     with reporter(quiet=as_json) as shown, connect(spec, shown.waiting) as link:
         shown.waiting(f"Asking {link.identity.model}")
         done = rescore(content, loaded, Patient(link.backend, 60 * patience, link.revive))
+    _keep(done, content["candidate"], loaded.name, link.identity.model, file.parent)
     _tell(done, loaded.name, answered, link.identity, as_json)
     if done.now.n == 0 or done.agrees is False:
         raise typer.Exit(1)
+
+
+def _keep(done: "Rescored", candidate: str, task: str, model: str, folder: Path) -> None:
+    """Leave a score for the report, if the export still lies in its run's folder."""
+    from apo.store.runs import RunFolder
+    from apo.transfer import Transfer, keep
+
+    if done.now.n and RunFolder(folder).journal.is_file():
+        keep(Transfer(candidate, task, done.split, model, done.now), folder)
 
 
 def _tell(done: "Rescored", task: str, answered: dict[str, Any], server: "Identity", as_json: bool) -> None:

@@ -23,6 +23,7 @@ def report(run: RunName = "last", results: Results = RESULTS, output: Output = N
     from apo.reporting.account import fold, tell
     from apo.reporting.folder import write
     from apo.store.runs import find
+    from apo.transfer import read
 
     folder = find(results, run)
     told = fold(folder.records())
@@ -32,7 +33,8 @@ def report(run: RunName = "last", results: Results = RESULTS, output: Output = N
             f"The run {folder.name} has not begun, so there is nothing to report. "
             f"Begin it with: apo resume {folder.name}"
         )
-    document = tell(told, folder.name, _sealed_rows(history), folder.is_stopped(history))
+    sealed = _sealed_rows(history)
+    document = tell(told, folder.name, sealed, folder.is_stopped(history), read(folder.path))
     page, *plots = write(document, folder.path / "report" if output is None else output)
     print(f"Report: {page}")
     if plots:

@@ -21,7 +21,7 @@ from apo.history import UNFIT, History
 from apo.metering import MeteredModel
 from apo.orders import PROMOTED
 from apo.plugins import foreign
-from apo.proposing import candidates
+from apo.proposing import candidates, share
 from apo.schedulers import Plan, Scheduler
 from apo.schedulers.full import Full
 from apo.sealed import compare
@@ -36,8 +36,6 @@ from apo.whitebox import Opener, WhiteBox, closed
 
 SHARE = 0.35
 """Of the calls left, what one step may take; at least two candidates' worth of dev rows."""
-PROPOSAL_SHARE = 0.25
-"""Of a step's calls, what proposing may take."""
 
 Observer = Callable[[History, events.Record], None]
 
@@ -147,7 +145,8 @@ class Engine:
         """What components see now."""
         limit = rest(self.history.budget, self.history.total, self.history.seconds)
         return SearchView(
-            whitebox=WhiteBox(self.opener, limit),
+            whitebox=WhiteBox(self.opener, limit, self.evaluator.clock),
+            scorer=self.task.scorer,
             description=self.task.description,
             train=self.task.train,
             dev=self.task.dev,
@@ -194,7 +193,8 @@ class Engine:
             seed = Candidate("c0", self.task.seed)
             self.emit(events.CandidatesProposed(step=step.number, candidates=(seed,)))
             return
-        model = MeteredModel(self.proposal_backend, int(PROPOSAL_SHARE * step.allowance))
+        allowed = int(share(step) * step.allowance)
+        model = MeteredModel(self.proposal_backend, allowed, self.evaluator.backend)
         self.emit(candidates(step, self.view(model), self.surrogate))
 
     def _allowance(self, step: Step) -> int:

@@ -1,10 +1,10 @@
-"""A model for components to ask, with its spend counted and bounded."""
+"""The models that components may ask, with what they spend counted and bounded."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
-from apo.backends import Backend, Request
+from apo.backends import Backend, Completion, Request
 from apo.budget import Spend
 from apo.candidate import Failure
 from apo.prompt import Message
@@ -20,10 +20,13 @@ class Reply:
 
 
 class MeteredModel:
-    """Asks a backend for texts, up to `allowance` calls; `spend` says what they took."""
+    """Asks backends for texts, up to `allowance` calls together; `spend` says what they took.
 
-    def __init__(self, backend: Backend, allowance: int) -> None:
-        self._backend = backend
+    `backend` writes proposals; `answering` is the task model, where that is another.
+    """
+
+    def __init__(self, backend: Backend, allowance: int, answering: Backend | None = None) -> None:
+        self._backend, self._answering = backend, answering or backend
         self._allowance = allowance
         self.spend = Spend()
         self.failures: list[Failure] = []
@@ -51,16 +54,24 @@ class MeteredModel:
     ) -> list[Reply | None]:
         """One reply for each chat, in order; None where the call failed or was not allowed any more."""
         allowed = list(chats)[: self.left]
-        requests = [
-            Request(chat, max_tokens, temperature, rng.getrandbits(31), tag=str(place))
-            for place, chat in enumerate(allowed)
-        ]
-        replies: list[Reply | None] = [None] * len(chats)
-        for request, completion in self._backend.stream(requests):
-            usage = completion.usage
-            self.spend += Spend(1, usage.prompt_tokens, usage.completion_tokens)
-            if completion.failure is not None:
-                self.failures.append(completion.failure)
-            else:
+        requests = [Request(chat, max_tokens, temperature, rng.getrandbits(31)) for chat in allowed]
+        return self._read(self._backend, requests, len(chats))
+
+    def answers(self, requests: Sequence[Request]) -> list[Reply | None]:
+        """What the task model says to each request, in order; None as for `ask`. Tags are not kept."""
+        return self._read(self._answering, requests[: self.left], len(requests))
+
+    def _read(self, backend: Backend, requests: Sequence[Request], count: int) -> list[Reply | None]:
+        replies: list[Reply | None] = [None] * count
+        tagged = [replace(request, tag=str(place)) for place, request in enumerate(requests)]
+        for request, completion in backend.stream(tagged):
+            self._charge(completion)
+            if completion.failure is None:
                 replies[int(request.tag)] = Reply(completion.text, completion.cut_off)
         return replies
+
+    def _charge(self, completion: Completion) -> None:
+        usage = completion.usage
+        self.spend += Spend(1, usage.prompt_tokens, usage.completion_tokens)
+        if completion.failure is not None:
+            self.failures.append(completion.failure)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from random import Random
 
 from apo import events
 from apo.alternations import Move
@@ -18,8 +19,18 @@ from apo.step import Step
 from apo.surrogates import Surrogate
 from apo.view import SearchView
 
+PROPOSAL_SHARE = 0.25
+"""Of a step's calls, what proposing may take, unless the component says otherwise."""
 SCREENED = "screened out"
 """Why a proposal is discarded that a surrogate thinks less of."""
+
+
+def share(step: Step) -> float:
+    """Of a step's calls, what its component may take to propose."""
+    if step.side != "instruction":
+        return PROPOSAL_SHARE
+    with foreign(f"The component {step.component!r} failed", RunError):
+        return float(getattr(build("proposers", step.component), "share", PROPOSAL_SHARE))
 
 
 def candidates(step: Step, view: SearchView, surrogate: Surrogate) -> events.CandidatesProposed:
@@ -40,11 +51,7 @@ def candidates(step: Step, view: SearchView, surrogate: Surrogate) -> events.Can
     except SpentError as error:
         problem = str(error)
     kept, discarded = inspect(proposals, view, by_hand=step.component == HUMAN)
-    screened = Screened(kept, [], [], chosen=False)
-    if spec.screen > 1 and step.side is not None:
-        with foreign(f"Screening by {spec.surrogate!r} and {spec.acquisition!r} failed", RunError):
-            acquisition = build("acquisitions", spec.acquisition)
-            screened = screen(kept, step.width, view, surrogate, acquisition, draws)
+    screened = _screened(kept, step, view, surrogate, draws)
     start = len(history.candidates)
     origin = step.component.partition(":")[0]
     made = tuple(
@@ -60,7 +67,19 @@ def candidates(step: Step, view: SearchView, surrogate: Surrogate) -> events.Can
         discarded=(*discarded, *out),
         spend=model.spend,
         whitebox=view.whitebox.spend,
-        problem=model.problem or problem,
+        problem=model.problem or problem or view.whitebox.problem,
         predictions={c.id: p for c, p in zip(made, predicted, strict=True) if p is not None},
         screened=screened.chosen,
     )
+
+
+def _screened(
+    kept: list[Proposal], step: Step, view: SearchView, surrogate: Surrogate, draws: Random
+) -> Screened:
+    """What a surrogate chooses, where one is asked."""
+    spec = view.history.spec
+    if spec.screen == 1 or step.side is None:
+        return Screened(kept, [], [], chosen=False)
+    with foreign(f"Screening by {spec.surrogate!r} and {spec.acquisition!r} failed", RunError):
+        acquisition = build("acquisitions", spec.acquisition)
+        return screen(kept, step.width, view, surrogate, acquisition, draws)

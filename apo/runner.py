@@ -75,8 +75,9 @@ def check(spec: RunSpec, task: Task) -> None:
     for name in spec.selectors:
         plugins.build("exemplars", name)
     proposers = [plugins.build("proposers", name) for name in spec.proposers]
-    if any(getattr(proposer, "opens_weights", False) for proposer in proposers):
-        loading.check(spec.whitebox, spec.model.model, lambda _: None)
+    opening = [name for name, p in zip(spec.proposers, proposers, strict=True) if _opens_weights(p)]
+    if opening:
+        _check_weights(spec, opening[0])
     plugins.build("alternations", spec.alternation)
     plugins.build("schedulers", spec.scheduler)
     plugins.build("surrogates", spec.surrogate)
@@ -92,6 +93,20 @@ def check(spec: RunSpec, task: Task) -> None:
             f"{len(task.dev)} (dev) and the sealed test of seed and winner {test_calls(task)}, "
             f"together {least}. Raise --calls, or make the dev and test splits smaller."
         )
+
+
+def _opens_weights(component: object) -> bool:
+    return bool(getattr(component, "opens_weights", False))
+
+
+def _check_weights(spec: RunSpec, component: str) -> None:
+    """Refuse a component whose white box cannot be opened."""
+    try:
+        loading.check(spec.whitebox, spec.model.model, lambda _: None)
+    except ConfigError as error:
+        raise ConfigError(
+            f"{component!r} looks into a model's weights, so it needs them on this machine. {error}"
+        ) from error
 
 
 @contextlib.contextmanager

@@ -8,7 +8,8 @@ from apo.embedding import Embed, SentenceEmbedder
 from apo.history import BANNED, History
 from apo.metering import MeteredModel
 from apo.prompt import Exemplar, Prompt
-from apo.task import Example
+from apo.scorers import Exact
+from apo.task import Example, Scorer
 from apo.whitebox import WhiteBox
 
 CHARACTERS_A_TOKEN = 3.0
@@ -25,11 +26,13 @@ class SearchView:
     dev: tuple[Example, ...]
     history: History
     model: MeteredModel
-    """Writes proposals; every call is charged to the role `proposal`."""
+    """Writes proposals, and answers as the task model does; every call is charged to the role `proposal`."""
     embed: Embed = field(default_factory=SentenceEmbedder)
     """Texts as points; the encoder is loaded when it is first asked."""
     whitebox: WhiteBox = field(default_factory=WhiteBox)
     """A model's weights to look into, charged to the role `whitebox`; opened when it is first asked."""
+    scorer: Scorer = field(default_factory=Exact)
+    """How answers are judged."""
     pool_of: str = ""
     """Candidate whose own outputs are the exemplar pool; empty: gold pairs, and the outputs of all."""
     max_exemplars: int = 16

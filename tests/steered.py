@@ -16,6 +16,7 @@ from apo.store import Store
 from apo.store.memory import MemoryStore
 from apo.task import Task
 from tests.helpers import Answer, letters, started, toy_spec
+from tests.whiteboxes import tiny
 
 Script = tuple[tuple[int, Order], ...]
 """At which length of the journal which command is sent."""
@@ -98,6 +99,7 @@ class Steered:
                 asked, self.task.scorer, self.task.decoding, 8, clock=lambda: 0.0, embed=letters
             ),
             proposal_backend=asked,
+            opener=tiny,
             source=Scheduled(history, self.script),
         )
         engine.steering.sleep = Limited()

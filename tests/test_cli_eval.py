@@ -214,3 +214,19 @@ def mistakes(exported: Exported, tmp_path_factory: pytest.TempPathFactory) -> di
 def test_foreign(mistakes: dict[str, Done], name: str) -> None:
     """A file that is no export that can be scored here is told in one line, and nobody is asked."""
     refused(mistakes[name], 2, FOREIGN[name][1] if name in FOREIGN else " cannot be read: ")
+
+
+def test_report_shows_what_it_found(exported: Exported) -> None:
+    """Scores on other models, the newest of each, stand in the run's report; a broken line harms nothing."""
+    for answering in (even, right):
+        with fake_server(answering, model="elsewhere") as other:
+            exported.eval("--url", other.url, "--model", "elsewhere")
+    with (exported.best.parent / "transfers.jsonl").open("a", encoding="utf-8") as file:
+        file.write('{"candidate": "c')
+    page = exported.place.path / "page"
+    well(exported.place.apo("report", exported.best.parent.name, "--output", str(page)))
+    text = (page / "report.html").read_text(encoding="utf-8")
+
+    assert "Scored again, here and elsewhere" in text
+    assert text.count(">elsewhere<") == 1
+    assert "100.0 % (" in text.partition("Scored again, here and elsewhere")[2]

@@ -11,7 +11,8 @@ class Proposer(Protocol):
     """Suggests prompts with a new instruction; a frozen dataclass whose fields are its options.
 
     One that looks into weights (`view.whitebox`) says so by a class variable `opens_weights = True`: a run
-    whose white box cannot be opened is then refused before it begins.
+    whose white box cannot be opened is then refused before it begins. One that lets the task model answer
+    (`view.model.answers`) may claim more of a step's calls by a class variable `share`, above 0 and below 1.
     """
 
     def propose(self, view: SearchView, count: int, rng: Random) -> list[Proposal]:

@@ -17,6 +17,7 @@ from apo.reporting.document import Document, Paragraph, Part, Plot, Section, Tab
 from apo.statistics import Interval, mean_interval
 from apo.task import Example
 from apo.trace import Lead, Trace
+from apo.transfer import Transfer
 
 SHOWN = 12
 """Candidates in the report's board."""
@@ -44,20 +45,25 @@ def fold(records: Iterable[Record]) -> Run:
     return Run(history, trace, begun)
 
 
-def tell(run: Run, name: str, test: Mapping[str, Example] | None = None, stopped: bool = False) -> Document:
+def tell(
+    run: Run,
+    name: str,
+    test: Mapping[str, Example] | None = None,
+    stopped: bool = False,
+    transfers: Sequence[Transfer] = (),
+) -> Document:
     """The report of a run, finished or not.
 
     Args:
-        run: what is known of it.
-        name: what the run is called.
+        run: what is known of it, under its `name`.
         test: the rows of the sealed test by id, where they are at hand; the journal has only their answers.
         stopped: whether nobody goes on with it, although it has not ended.
+        transfers: what its prompts were worth elsewhere.
 
     Raises:
         RunError: the run has not begun.
     """
     history, trace = run.history, run.trace
-    day = datetime.fromtimestamp(run.begun, UTC).strftime("%Y-%m-%d %H:%M UTC")
     state = "stopped" if stopped else history.state
     sections = (
         _summary(history),
@@ -70,14 +76,27 @@ def tell(run: Run, name: str, test: Mapping[str, Example] | None = None, stopped
         searching.fates(history),
         searching.surrogate(history),
         _board(history),
+        _transferred(transfers),
         _spent(history),
         _asked(history),
     )
     return Document(
         title=short(f"{history.task.name} on {history.server.model}", 200),
-        subtitle=short(f"Run {name}, begun {day}, {state}. {history.task.description}".rstrip(), 1_000),
+        subtitle=short(f"Run {name}, begun {_day(run)}, {state}. {history.task.description}".rstrip(), 1_000),
         sections=tuple(section for section in sections if section.parts),
     )
+
+
+def _day(run: Run) -> str:
+    """When it began."""
+    return datetime.fromtimestamp(run.begun, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _transferred(transfers: Sequence[Transfer]) -> Section:
+    """What prompts of the run were worth on other models and tasks."""
+    rows = tuple((t.candidate, t.task, t.split, t.model, words.percent(t.score)) for t in transfers)
+    head = ("prompt", "task", "rows", "model", "score")
+    return Section("Scored again, here and elsewhere", (Table("By apo eval", head, rows),) if rows else ())
 
 
 def _summary(history: History) -> Section:

@@ -92,6 +92,8 @@ class WhiteBox:
     ) -> None:
         self._opener, self._limit, self._clock = opener, limit or Budget(), clock
         self.spend = Spend()
+        self.problem = ""
+        """What went wrong and did not end the work, in a line."""
 
     @property
     def opened(self) -> Opened:

@@ -32,6 +32,8 @@ NARROW = 30
 SMALL = {
     "successive_halving": "successive_halving:least_rows=5",
     "bayesian": "bayesian:surrogate=average,drawn=8,rounds=1,kept=4",
+    "greater": "greater:positions=2,rows=2,reasoning=4",
+    "segments": "segments:rounds=2,rows=2",
 }
 """Components with options that suit so small a search, or are quick."""
 SCHEDULERS = [*(SMALL.get(name, name) for name in plugins.names("schedulers")), "triple:kind=sh"]
@@ -172,6 +174,20 @@ def test_alternations_at_every_record(alternation: str) -> None:
         go_on(store, spec_of("full", component), "failing")
 
         assert [] == differing(records, store.records), f"cut after record {cut}"
+
+
+@pytest.mark.parametrize("name", ["greater", "segments"])
+def test_gradients_at_some_records(name: str) -> None:
+    """Cut before or after a step's proposals, those who look into weights take the same steps again."""
+    component = f"proposers/{SMALL[name]}"
+    records = whole("full", component, "well")
+    steps = [r.n for r in records if isinstance(r.event, events.CandidatesProposed) and r.event.candidates]
+    for cut in (steps[1], steps[1] + 1, steps[-1], steps[-1] + 1):
+        store = MemoryStore(records[:cut])
+        go_on(store, spec_of("full", component), "well")
+
+        assert [] == differing(records, store.records), f"cut after record {cut}"
+    assert len(steps) > 2
 
 
 def cut_and_resumed(folder: Path, cut: int, scheduler: str, component: str, model: str, name: str) -> bytes:
