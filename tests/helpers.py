@@ -64,11 +64,15 @@ def toy_task(rows: int = 60, labels: tuple[str, ...] = ("red", "blue")) -> Task:
 
 
 def toy_spec(**changes: Any) -> RunSpec:
-    """A run of the toy task with a budget of 600 calls; `changes` are fields of RunSpec."""
+    """A run of the toy task with a budget of 600 calls; `changes` are fields of RunSpec.
+
+    Rungs of successive halving can be worked out by hand.
+    """
     spec = RunSpec(
         task=TaskSource("toy"),
         model=ModelSpec("toy-model", "http://127.0.0.1:1/v1"),
         budget=Budget(calls=600),
+        scheduler="successive_halving",
         surrogate="average",
     )
     return replace(spec, **changes)

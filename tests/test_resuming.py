@@ -47,7 +47,7 @@ def test_may_change(changes: dict[str, Any]) -> None:
     [
         ({"budget": Budget(calls=700)}, "budget.calls is 600 there and 700 here"),
         ({"seed": 1}, "seed is 0 there and 1 here"),
-        ({"scheduler": "full"}, "scheduler is 'racing' there and 'full' here"),
+        ({"scheduler": "full"}, "scheduler is 'successive_halving' there and 'full' here"),
         ({"proposers": ()}, "proposers is .* there and "),
         (
             {"model": ModelSpec("other", "http://127.0.0.1:1/v1")},
