@@ -201,7 +201,7 @@ def page(pools: Sequence[tuple[Matrix, dict[str, Prompt]]], lines: Sequence[str]
 
 
 def main() -> None:
-    """Compare all policies, print, and write the table."""
+    """Compare all policies, print, and write the table after each."""
     data = Path(sys.argv[1]) if len(sys.argv) > 1 else None
     known = pools(data)
     lines = []
@@ -209,7 +209,7 @@ def main() -> None:
         line = row(entry, {share: measure(entry, known, share) for share in entry.budgets})
         print(line, flush=True)
         lines.append(line)
-    OUTPUT.write_text(page(known, lines), encoding="utf-8")
+        OUTPUT.write_text(page(known, lines), encoding="utf-8")
 
 
 if __name__ == "__main__":
