@@ -8,7 +8,7 @@ model has read the request into; its text is what the model writes then. Importi
 import io
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -52,6 +52,10 @@ class SoftPrompts:
     """How the model's answer begins."""
     read: Callable[[str], str]
     """From what was written, without the opening, to an instruction; empty if there is none."""
+    begun: bool = False
+    """Whether the run has paid for this level's states."""
+    told: dict[str, str] = field(default_factory=dict)
+    """By arm, what was asked already."""
 
     @property
     def keys(self) -> list[str]:
@@ -62,18 +66,21 @@ class SoftPrompts:
     def states(self) -> "Floats":
         """Contexts of all arms, shape (arms, width): standardized, over the root of their number.
 
-        So contexts are about a unit apart, as sentence embeddings are. What is found on disk is not
-        charged.
+        So contexts are about a unit apart, as sentence embeddings are. They are charged to the run once,
+        also where they are found on disk.
         """
         import numpy as np
 
         path = place("npy", "states", *self._facts, self.shape.layer, self.shape.pooling)
+        if not self.begun:
+            self.box.charge(self.shape.arms * self._positions)
         kept = recalled(path)
         if kept is None:
             from apo.whitebox.reading import states
 
             inputs = (self._input(prompt) for prompt in self._prompts)
-            raw = states(self.box, inputs, self.shape.layer, self.shape.pooling).numpy()
+            with self.box.charged() as box:
+                raw = states(box, inputs, self.shape.layer, self.shape.pooling).numpy()
             file = io.BytesIO()
             np.save(file, raw)
             keep(path, file.getvalue())
@@ -90,23 +97,40 @@ class SoftPrompts:
         return dict(zip(self.keys, self.states, strict=True))
 
     def texts(self, keys: Sequence[str]) -> list[str]:
-        """The instructions of some arms; an empty one where the model wrote none."""
-        path = place("json", "texts", *self._facts, self.opening, self.shape.max_tokens)
-        kept = recalled(path)
-        known: dict[str, str] = {} if kept is None else json.loads(kept)
-        new = [key for key in keys if key not in known]
-        if new:
-            from apo.whitebox.writing import write
+        """The instructions of some arms; an empty one where the model wrote none. Charged like states."""
+        path = place("json", "written", *self._facts, self.opening, self.shape.max_tokens)
+        fresh = [key for key in keys if key not in self.told]
+        if fresh:
+            self.box.charge(len(fresh) * self._positions)
+            kept = recalled(path)
+            known = {} if kept is None else {key: (text, n) for key, (text, n) in json.loads(kept).items()}
+            new = [key for key in fresh if key not in known]
+            if new:
+                known |= self._written(new)
+                keep(path, json.dumps(known).encode())
+            self.box.wrote(sum(known[key][1] for key in fresh))
+            self.told.update((key, self.read(known[key][0])) for key in fresh)
+        return [self.told[key] for key in keys]
 
-            # Always as many at once, so that what stands beside an arm never changes its text.
-            for start in range(0, len(new), DECODED_AT_ONCE):
-                some = new[start : start + DECODED_AT_ONCE]
-                filled = some + some[-1:] * (DECODED_AT_ONCE - len(some))
-                inputs = [self._input(self._prompts[int(key.rpartition(":")[2])]) for key in filled]
-                written = write(self.box, inputs, max_tokens=self.shape.max_tokens)
-                known.update({key: one.text for key, one in zip(some, written, strict=False)})
-            keep(path, json.dumps(known).encode())
-        return [self.read(known[key]) for key in keys]
+    def _written(self, keys: Sequence[str]) -> dict[str, tuple[str, int]]:
+        """What the model writes for arms, and how many tokens that takes."""
+        from apo.whitebox.writing import write
+
+        found: dict[str, tuple[str, int]] = {}
+        # Always as many at once, so that what stands beside an arm never changes its text.
+        for start in range(0, len(keys), DECODED_AT_ONCE):
+            some = keys[start : start + DECODED_AT_ONCE]
+            filled = [*some, *[some[-1]] * (DECODED_AT_ONCE - len(some))]
+            inputs = [self._input(self._prompts[int(key.rpartition(":")[2])]) for key in filled]
+            with self.box.charged() as box:
+                written = write(box, inputs, max_tokens=self.shape.max_tokens)
+            found |= {key: (one.text, one.tokens) for key, one in zip(some, written, strict=False)}
+        return found
+
+    @property
+    def _positions(self) -> int:
+        """That an arm takes up when it is read."""
+        return self.shape.tokens + len(self._tokens)
 
     @cached_property
     def _prompts(self) -> "Tensor":

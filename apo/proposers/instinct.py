@@ -126,7 +126,9 @@ class Instinct:
             self.arms, self.dimension, self.tokens, level, self.layer, self.pooling, self.max_tokens
         )
         best = view.best.prompt.instruction
-        return SoftPrompts(view.whitebox, shape, request, opening, lambda text: self._read(text, best))
+        arms = (candidate.arm for candidate in view.history.candidates.values())
+        begun = any(arm.startswith(f"soft:{level}:") for arm in arms)
+        return SoftPrompts(view.whitebox, shape, request, opening, lambda text: self._read(text, best), begun)
 
     def _pool(self, view: SearchView, count: int, rng: Random) -> list[str]:
         """The texts of a file, or what a proposer writes now."""

@@ -122,6 +122,26 @@ class WhiteBox:
         finally:
             self.spend += Spend(prompt_tokens=prompt_tokens, seconds=self._clock() - begun)
 
+    def charge(self, prompt_tokens: int) -> None:
+        """Charge, before it is done, work that may be found done on disk: it costs the same then.
+
+        Raises:
+            SpentError: it is more than is left; nothing is charged.
+        """
+        more = self.spend + Spend(prompt_tokens=prompt_tokens)
+        if used(self._limit, more, more.seconds) > 1:
+            raise SpentError("The budget ends before what the white box has to read.")
+        self.spend = more
+
+    @contextmanager
+    def charged(self) -> Iterator["WhiteBox"]:
+        """A box for work that has been charged: of it only the seconds count."""
+        aside = WhiteBox(self._opener, clock=self._clock)
+        try:
+            yield aside
+        finally:
+            self.spend += Spend(seconds=aside.spend.seconds)
+
     def wrote(self, tokens: int) -> None:
         """Charge generated tokens."""
         self.spend += Spend(completion_tokens=tokens)

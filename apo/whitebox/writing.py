@@ -16,6 +16,8 @@ class Written:
     """What the model wrote."""
 
     text: str
+    tokens: int = 0
+    """That it took, its end included."""
     cut_off: bool = False
     """It was stopped by the limit."""
 
@@ -74,6 +76,7 @@ def _read(box: WhiteBox, opened: Opened, row: list[int], max_tokens: int) -> Wri
     ends = set(_ends(opened))
     length = next((place for place, token in enumerate(row) if token in ends), None)
     written = row if length is None else row[:length]
-    box.wrote(len(written) + (length is not None))
+    tokens = len(written) + (length is not None)
+    box.wrote(tokens)
     text = opened.tokenizer.decode(written, skip_special_tokens=True)
-    return Written(str(text), length is None and len(row) >= max_tokens)
+    return Written(str(text), tokens, length is None and len(row) >= max_tokens)

@@ -86,7 +86,8 @@ PLANS = {
     "five": Plan(
         plain(lambda row, *_: Reply(503, error("overloaded")) if 40 <= row < 45 else None),
         40,
-        ("--calls", "120"),
+        # Each block of rows with one of these waits for its tries, so blocks are few.
+        ("--calls", "120", "--scheduler", "successive_halving"),
     ),
     "twice": Plan(plain(lambda _row, before, _: Reply(503, error("loading")) if before < 2 else None)),
     "limit": Plan(plain(busy)),
