@@ -6,6 +6,8 @@ from pathlib import Path
 
 import msgspec
 
+from apo.errors import ConfigError
+from apo.files import write_private
 from apo.statistics import Interval
 
 FILE = "transfers.jsonl"
@@ -23,9 +25,11 @@ class Transfer(msgspec.Struct, frozen=True):
 
 
 def keep(found: Transfer, folder: Path) -> None:
-    """Add it to a run's folder; a folder that cannot be written keeps nothing."""
-    with contextlib.suppress(OSError), (folder / FILE).open("ab") as file:
-        file.write(msgspec.json.encode(found) + b"\n")
+    """Add it to a run's folder, for its owner alone; a folder that cannot be written keeps nothing."""
+    path = folder / FILE
+    with contextlib.suppress(OSError, ConfigError):
+        before = path.read_bytes() if path.is_file() else b""
+        write_private(path, before + msgspec.json.encode(found) + b"\n")
 
 
 def read(folder: Path) -> tuple[Transfer, ...]:

@@ -102,7 +102,8 @@ def test_spend_by_role(toy_task: Task) -> None:
     step = events.StepStarted(step=2, side="instruction", component="opro")
     history = begun(toy_task, answered(toy_task, "c0", 3, 5), step, more, sealed)
 
-    assert {"task": Spend(5, 50, 10), "proposal": Spend(3, 50, 9), "test": Spend(1, 10, 2)} == history.spend
+    expected = {"task": Spend(5, 50, 10), "proposal": Spend(3, 50, 9), "test": Spend(1, 10, 2)}
+    assert {**expected, "whitebox": Spend()} == history.spend
     assert Spend(9, 110, 21) == history.total
 
 
