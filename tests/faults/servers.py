@@ -86,13 +86,17 @@ PLANS = {
     "five": Plan(
         plain(lambda row, *_: Reply(503, error("overloaded")) if 40 <= row < 45 else None),
         40,
-        # Each block of rows with one of these waits for its tries, so blocks are few.
+        # Each block of rows with one of these waits for its tries; halving has few blocks.
         ("--calls", "120", "--scheduler", "successive_halving"),
     ),
     "twice": Plan(plain(lambda _row, before, _: Reply(503, error("loading")) if before < 2 else None)),
     "limit": Plan(plain(busy)),
     # Each of 12 rows is tried 6 times; the first of them is then asked until the server is back.
-    "back": Plan(lambda server: lambda *_: hang_up() if server.count <= 80 else None, 12, ("--calls", "36")),
+    "back": Plan(
+        lambda server: lambda *_: hang_up() if server.count <= 80 else None,
+        12,
+        ("--calls", "36", "--scheduler", "successive_halving"),
+    ),
     "gone": Plan(after_first(hang_up)),
     "html": Plan(plain(lambda row, *_: HTML if row in (12, 13) else None)),
     "model": Plan(after_first(lambda: Reply(body={**said("even"), "model": "other"}))),
