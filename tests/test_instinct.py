@@ -14,8 +14,6 @@ from apo.budget import Budget
 from apo.candidate import Candidate, Prediction
 from apo.engine import Engine
 from apo.errors import ConfigError
-from apo.evaluation import Evaluator
-from apo.history import History
 from apo.leaderboard import Board
 from apo.prompt import Prompt
 from apo.proposers.instinct import Instinct
@@ -23,9 +21,10 @@ from apo.runner import check
 from apo.spec import WhiteBoxSpec
 from apo.store.memory import MemoryStore
 from apo.view import SearchView
-from tests.helpers import evaluation, letters, proposed, skilled, started, toy_spec, toy_task
+from tests.helpers import evaluation, proposed, skilled, toy_spec, toy_task
 from tests.searches import asked, outcome
-from tests.whiteboxes import box, tiny
+from tests.steered import Steered
+from tests.whiteboxes import box
 from tui.candidate_text import lineage_text
 
 SMALL = "arms=40,initial=2,max_tokens=6"
@@ -165,23 +164,8 @@ def test_texts_of_another_proposer() -> None:
 
 def engine(store: MemoryStore, spec: Any) -> Engine:
     """A search by the bandit alone, with the tiny white box."""
-    from apo.backends.scripted import Scripted
-
     task = toy_task()
-    if not store.records:
-        store.append(started(task, spec))
-    backend = Scripted(skilled(task))
-    return Engine(
-        task=task,
-        history=History(store.read()),
-        store=store,
-        alternation=plugins.build("alternations", spec.alternation),
-        scheduler=plugins.build("schedulers", spec.scheduler),
-        surrogate=plugins.build("surrogates", spec.surrogate),
-        evaluator=Evaluator(backend, task.scorer, task.decoding, 8, clock=lambda: 0.0, embed=letters),
-        proposal_backend=backend,
-        opener=tiny,
-    )
+    return Steered(task, skilled(task), spec=spec, store=store).engine()
 
 
 def test_a_cut_run_picks_the_same_arms() -> None:

@@ -6,6 +6,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from apo.acquisitions._greedy import greedy
 from apo.points import joint
 
 if TYPE_CHECKING:
@@ -17,24 +18,17 @@ if TYPE_CHECKING:
 class ExpectedImprovement:
     """Improvement over the highest believed mean of what was seen.
 
-    A batch is chosen one after the other; each choice makes its neighbours less uncertain, as if its mean
-    had been measured exactly (GP-BUCB's rule, Desautels et al. 2014).
+    A batch is chosen one after the other, by the rule of GP-BUCB (Desautels et al. 2014).
     """
 
     def choose(self, model: "Model", seen: "Tensor", pool: "Tensor", count: int) -> list[int]:
         """The batch of the highest expected improvements, found greedily."""
-        import torch
         from botorch.acquisition.analytic import _log_ei_helper
 
         best = joint(model, seen)[0].max()
-        mean, covariance = joint(model, pool)
-        chosen: list[int] = []
-        while len(chosen) < min(count, len(pool)):
-            spread = covariance.diagonal().clamp(min=1e-12).sqrt()
-            values = _log_ei_helper((mean - best) / spread) + spread.log()
-            values[chosen] = -torch.inf
-            place = int(values.argmax())
-            chosen.append(place)
-            column = covariance[:, place].clone()
-            covariance -= torch.outer(column, column) / column[place].clamp(min=1e-12)
-        return chosen
+
+        def improvement(mean: "Tensor", variance: "Tensor") -> "Tensor":
+            spread = variance.clamp(min=1e-12).sqrt()
+            return _log_ei_helper((mean - best) / spread) + spread.log()
+
+        return greedy(model, pool, count, improvement)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from math import sqrt
 from typing import TYPE_CHECKING
 
-from apo.points import joint
+from apo.acquisitions._greedy import greedy
 
 if TYPE_CHECKING:
     from botorch.models.model import Model
@@ -15,8 +15,7 @@ if TYPE_CHECKING:
 class UpperConfidence:
     """Mean plus sqrt(`beta`) standard deviations.
 
-    A batch is chosen one after the other; each choice makes its neighbours less uncertain, as if its
-    mean had been measured exactly (GP-BUCB, Desautels et al. 2014).
+    A batch is chosen one after the other, as in GP-BUCB (Desautels et al. 2014).
     """
 
     beta: float = 2.0
@@ -28,16 +27,4 @@ class UpperConfidence:
 
     def choose(self, model: "Model", seen: "Tensor", pool: "Tensor", count: int) -> list[int]:
         """The batch of the highest bounds, found greedily."""
-        import torch
-
-        mean, covariance = joint(model, pool)
-        chosen: list[int] = []
-        while len(chosen) < min(count, len(pool)):
-            spread = covariance.diagonal().clamp(min=0).sqrt()
-            bounds = mean + sqrt(self.beta) * spread
-            bounds[chosen] = -torch.inf
-            place = int(bounds.argmax())
-            chosen.append(place)
-            column = covariance[:, place].clone()
-            covariance -= torch.outer(column, column) / column[place].clamp(min=1e-12)
-        return chosen
+        return greedy(model, pool, count, lambda mean, v: mean + sqrt(self.beta) * v.clamp(min=0).sqrt())

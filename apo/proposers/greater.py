@@ -231,12 +231,11 @@ class Walk:
 
         Drawn at random they have none. Empty where no example has a finite loss.
         """
+        self.examples.reason([self.prompt])
         if self.options.rank == "random":
-            self.examples.reason([self.prompt])
             return [(0.0, token) for token in self.rng.sample(natural.tokens, len(natural.tokens))]
         from apo.whitebox.gradients import Weighing, slopes
 
-        self.examples.reason([self.prompt])
         choices = natural.tokens + self.prompt[place : place + 1]
         # Behind the end nothing stands yet: the slope is taken where the most natural token does.
         current = len(choices) - 1 if place < len(self.prompt) else 0

@@ -16,8 +16,9 @@ import torch
 from torch.nn.functional import cross_entropy
 from transformers import GenerationConfig
 
-from apo.backends import Backend
-from apo.candidate import Candidate
+from apo.backends import Backend, Request
+from apo.backends.scripted import Scripted
+from apo.candidate import Candidate, Failure
 from apo.metering import MeteredModel
 from apo.proposers._examples import Examples, Tokens
 from apo.proposers._extraction import extractor
@@ -70,21 +71,19 @@ def _ours(task: Task, opened: Opened, backend: Backend, number: int) -> float:
     return time.perf_counter() - begun
 
 
+def unasked(request: Request) -> Failure:
+    """The plain step asks no server; if it did, it would not pass for an answer."""
+    return Failure("request", f"the plain step asked a server for {request.tag}")
+
+
 def _plain(task: Task, opened: Opened, number: int) -> float:
     """Seconds of the same step for the same examples."""
     rows = tuple(Random(number).sample(task.train, ROWS))
-    view = _view(task, opened, _Nobody())
+    view = _view(task, opened, Scripted(unasked))
     examples = Examples(view, opened, task.seed, rows, extractor(task.scorer), REASONING)
     begun = time.perf_counter()
     Plain(opened, examples, rows).step(tokens(opened, task.seed.instruction))
     return time.perf_counter() - begun
-
-
-class _Nobody:
-    """The plain step asks no server."""
-
-    def stream(self, requests: Any) -> Any:
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)
