@@ -69,13 +69,13 @@ def _parted(opened: Opened, rendered: Rendered) -> tuple[tuple[int, ...], str]:
     """The tokens before the mark and the text behind it."""
     tokenizer = opened.tokenizer
     plain = isinstance(rendered, str) or tokenizer.chat_template is None
-    text = rendered if isinstance(rendered, str) else _chat(opened, rendered)
+    text = rendered if isinstance(rendered, str) else chat_text(opened, rendered)
     before, _, behind = text.partition(MARK)
     ids = tokenizer.encode(before, add_special_tokens=plain) if before or plain else []
     return tuple(ids) or (_first(opened),), behind
 
 
-def _chat(opened: Opened, chat: Sequence[Message]) -> str:
+def chat_text(opened: Opened, chat: Sequence[Message]) -> str:
     """A chat up to where the model answers; paragraphs where there is no chat template."""
     if opened.tokenizer.chat_template is None:
         return "\n\n".join([*(turn.content for turn in chat), ""])

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from itertools import chain, islice
 
 import torch
@@ -11,20 +10,14 @@ from torch.nn.utils.rnn import pad_sequence
 
 from apo.prompt import Message
 from apo.whitebox import Opened
+from apo.whitebox.framing import chat_text
 
 
 def chat_tokens(opened: Opened, chat: Sequence[Message], opening: str = "") -> list[int]:
-    """A chat up to the beginning of the model's answer, and what the answer begins with.
-
-    A model without a chat template reads the turns as paragraphs of one text.
-    """
-    tokenizer = opened.tokenizer
-    if tokenizer.chat_template is None:
-        text = "\n\n".join([*(turn.content for turn in chat), opening])
-        return list(tokenizer.encode(text))
-    turns = [asdict(turn) for turn in chat]
-    text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
-    return list(tokenizer.encode(text + opening, add_special_tokens=False))
+    """A chat up to the beginning of the model's answer, and what the answer begins with."""
+    text = chat_text(opened, chat) + opening
+    plain = opened.tokenizer.chat_template is None
+    return list(opened.tokenizer.encode(text, add_special_tokens=plain))
 
 
 def embedded(opened: Opened, tokens: Sequence[int]) -> Tensor:
