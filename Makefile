@@ -35,13 +35,18 @@ check: setup
 	  {print $$2 " has " $$1 " lines; split it by noun (300 at most)"; bad = 1} END {exit bad}'
 
 bench: setup
-	$(BIN)/pip install --quiet optuna
+	$(BIN)/pip install --quiet optuna ray
 	$(BIN)/python -m tests.benchmarks.honesty
 	$(BIN)/python -m tests.benchmarks.screen
 	$(BIN)/python -m tests.benchmarks.screens
-	$(BIN)/python -m tests.benchmarks.throughput
+	$(BIN)/python -m tests.benchmarks.bookkeeping
+	$(BIN)/python -m tests.benchmarks.throughput $(DATA_DIR)
+	$(BIN)/python -m tests.benchmarks.ray_batch
+	$(BIN)/python -m tests.benchmarks.search $(DATA_DIR)
+	$(BIN)/python -m tests.benchmarks.closed
 	$(BIN)/python -m tests.benchmarks.matrices $(DATA_DIR)
 	$(BIN)/python -m tests.benchmarks.replay $(DATA_DIR)
 	$(BIN)/python -m tests.benchmarks.bandit $(DATA_DIR)
+	$(BIN)/python -m tests.benchmarks.instinct $(DATA_DIR)
 	$(BIN)/python -m tests.benchmarks.public $(DATA_DIR)
 	$(BIN)/python -m tests.benchmarks.greater $(DATA_DIR)

@@ -1,9 +1,12 @@
 """Candidates under search, what one evaluation of a candidate gave, and what it used."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+import msgspec
+
+from apo.budget import Spend
 from apo.prompt import Prompt
 from apo.task import Score
 
@@ -25,16 +28,14 @@ FailureKind = Literal[
 """`request`: the server does not take it; `model`: another model than the one asked answered."""
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(msgspec.Struct, frozen=True, gc=False):
     """Why a request got no answer. It is never scored as a wrong answer."""
 
     kind: FailureKind
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(msgspec.Struct, frozen=True, gc=False):
     """What one completion used."""
 
     prompt_tokens: int = 0
@@ -88,8 +89,7 @@ class Prediction:
     """Standard deviation of that belief, at least 0."""
 
 
-@dataclass(frozen=True, slots=True)
-class Evaluation:
+class Evaluation(msgspec.Struct, frozen=True, gc=False):
     """One candidate on one example."""
 
     candidate: str
@@ -106,6 +106,18 @@ class Evaluation:
 def scored(evaluations: Mapping[str, Evaluation]) -> dict[str, float]:
     """Score values by example id; rows without an answer are missing."""
     return {row: e.score.value for row, e in evaluations.items() if e.score is not None}
+
+
+def cost(evaluations: Iterable[Evaluation]) -> Spend:
+    """What they used together."""
+    calls = prompt = completion = cached = 0
+    for one in evaluations:
+        usage = one.usage
+        calls += 1
+        prompt += usage.prompt_tokens
+        completion += usage.completion_tokens
+        cached += usage.cached
+    return Spend(calls, prompt, completion, cached)
 
 
 def prompt_length(candidate: Candidate) -> int:

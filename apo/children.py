@@ -28,7 +28,7 @@ class Children:
         self._stopping = False
 
     def run(
-        self, folders: Iterable[RunFolder], begun: Callable[[RunFolder], None]
+        self, folders: Iterable[RunFolder], tell: Callable[[str], None]
     ) -> Iterator[tuple[RunFolder, str]]:
         """Go on with all runs; each is yielded when it has ended, with why it failed or nothing.
 
@@ -36,7 +36,7 @@ class Children:
             KeyboardInterrupt: every child was asked to finish its rows in flight, and has ended.
         """
         with ThreadPoolExecutor(self._parallel) as pool:
-            waiting = {pool.submit(self._one, folder, begun): folder for folder in folders}
+            waiting = {pool.submit(self._one, folder, tell): folder for folder in folders}
             try:
                 for done in as_completed(waiting):
                     yield waiting[done], done.result()
@@ -44,13 +44,13 @@ class Children:
                 self._stop()
                 raise
 
-    def _one(self, folder: RunFolder, begun: Callable[[RunFolder], None]) -> str:
+    def _one(self, folder: RunFolder, tell: Callable[[str], None]) -> str:
         while folder.is_live() and not self._stopping:
             time.sleep(LOOK_EVERY)  # a child of a batch that was killed finishes its rows in flight
         with self._guard:
             if self._stopping:
                 return ""
-            begun(folder)
+            tell(f"{folder.name}: begins")
             process = launch(folder, bound=True)
             self._processes.add(process)
         code = process.wait()

@@ -19,6 +19,7 @@ from apo.cli_options import RESULTS, AsJson, Results, RunName
 from apo.cli_report import report
 from apo.cli_run import run
 from apo.cli_steer import resume, send
+from apo.cli_tune import tune_engine
 from apo.cli_watch import on_terminal, tui, watch
 from apo.errors import ApoError, unknown
 from apo.spec import DEFAULT_MODEL
@@ -41,6 +42,7 @@ app.command()(batch)
 app.command()(report)
 app.command()(watch)
 app.command()(tui)
+app.command()(tune_engine)
 app.add_typer(cache, name="cache")
 
 
@@ -130,6 +132,8 @@ def _list_runs(results: Path, as_json: bool) -> None:
 
 
 def _run_row(folder: Any) -> dict[str, Any]:
+    from apo import words
+
     try:
         history = folder.history()
     except ApoError as error:
@@ -143,7 +147,7 @@ def _run_row(folder: Any) -> dict[str, Any]:
     best, tested = history.best(), history.tested
     return {
         "run": folder.name,
-        "state": "stopped" if folder.is_stopped(history) else history.state,
+        "state": "stopped" if folder.is_stopped(history) else words.state(history),
         "calls": history.total.calls,
         "dev": f"{history.mean(best.id):.3f}" if best else "",
         "test": f"{tested.score.mean:.3f} (seed {tested.seed.mean:.3f})" if tested else "",
@@ -225,11 +229,11 @@ def serve(
 ) -> None:
     """Serve a model with vLLM until Ctrl-C; runs on this machine use it by themselves."""
     from apo.progress import reporter
-    from apo.serving.command import Options
+    from apo.serving.server import chosen
     from apo.serving.server import serve as serving
 
     with reporter(quiet=False) as shown:
-        ready = serving(model, Options(context, eager), shown.waiting)
+        ready = serving(model, chosen(model, context, eager, shown.waiting), shown.waiting)
         server = ready.__enter__()
     try:
         print(f"{server.model} answers at {server.base_url}; log: {server.log}", file=sys.stderr)

@@ -68,16 +68,19 @@ def verify(
     api_key_env: opt.ApiKeyEnv = KEY,
     context: opt.Context = None,
     eager: opt.Eager = False,
+    engine: opt.EngineName = "server",
 ) -> None:
     """Ask a server some of what it answered before; exit code 1 if more than a quarter differs."""
     from apo.backends.cached import TOLERATED
     from apo.backends.completions import Completions, describe, server_key
     from apo.backends.holdings import sample as draw
     from apo.connection import check, connect
+    from apo.options import model_at
     from apo.progress import reporter
     from apo.spec import ModelSpec
 
-    path, spec = _path(), ModelSpec(model, url, api_key_env, context, eager)
+    path = _path()
+    spec = model_at(url or (), ModelSpec(model, None, api_key_env, context, eager, engine=engine))
     check(spec)
     if not path.exists():
         print(f"No answer is kept yet: there is no {path}.")
@@ -109,7 +112,7 @@ def _compare(backend: "Backend", kept: "list[tuple[Request, str]]") -> tuple[int
     Raises:
         RunError: none came.
     """
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     texts = [text for _, text in kept]
     requests = [replace(request, tag=str(place)) for place, (request, _) in enumerate(kept)]

@@ -30,12 +30,14 @@ def evaluate(
     patience: opt.Patience = 1.0,
     context: opt.Context = None,
     eager: opt.Eager = False,
+    engine: opt.EngineName = "server",
     as_json: opt.AsJson = False,
 ) -> None:
     """Score an export again; exit code 1 if the score is outside the exported interval."""
     from apo.backends.patient import Patient
     from apo.connection import check, connect
     from apo.loading import load, load_task
+    from apo.options import model_at
     from apo.progress import reporter
     from apo.rescoring import read_export, rescore, source_of
     from apo.spec import ModelSpec
@@ -44,7 +46,8 @@ def evaluate(
     answered = content["model"]
     loaded = load(source_of(content, file)) if task is None else load_task(task, data_dir)
     name = model or _own_model(answered)
-    spec = ModelSpec(name, url or answered["base_url"] or None, api_key_env, context, eager)
+    where = url or answered["base_url"].split()
+    spec = model_at(where, ModelSpec(name, None, api_key_env, context, eager, engine=engine))
     check(spec)
     with reporter(quiet=as_json) as shown, connect(spec, shown.waiting) as link:
         shown.waiting(f"Asking {link.identity.model}")

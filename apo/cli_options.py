@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from apo.spec import DEFAULT_CALLS
+from apo.spec import DEFAULT_CALLS, Engine
 
 RESULTS = Path("results")
 PATIENCE = 10.0
@@ -20,7 +20,7 @@ Input = Annotated[str, typer.Option("--input", help="Input column of --data.")]
 Target = Annotated[str, typer.Option(help="Column of known answers of --data.")]
 ScorerName = Annotated[str | None, typer.Option(help="How outputs are judged (apo list scorers).")]
 Instruction = Annotated[str | None, typer.Option(help="The seed prompt's instruction.")]
-MaxTokens = Annotated[int | None, typer.Option(min=1, help="Most tokens of an answer.")]
+MaxTokens = Annotated[int | None, typer.Option(min=1, help="Most tokens of an answer [default: learned].")]
 Train = Annotated[int | None, typer.Option(min=1, help="Rows that exemplars come from.")]
 Dev = Annotated[int | None, typer.Option(min=1, help="Rows that candidates are compared on.")]
 Test = Annotated[int | None, typer.Option(min=1, help="Rows of the sealed test.")]
@@ -32,10 +32,15 @@ DataDir = Annotated[
 ]
 
 Model = Annotated[str, typer.Option(help="The model to find a prompt for.")]
-Url = Annotated[str | None, typer.Option(help="An OpenAI-compatible server; without it apo starts vLLM.")]
+Url = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--url", help="An OpenAI-compatible server; given again: one more. Without it apo starts vLLM."
+    ),
+]
 ApiKeyEnv = Annotated[str, typer.Option(help="Environment variable that holds its API key.")]
 ProposalModel = Annotated[str | None, typer.Option(help="Another model to write instructions.")]
-ProposalUrl = Annotated[str | None, typer.Option(help="The server of that model.")]
+ProposalUrl = Annotated[list[str] | None, typer.Option("--proposal-url", help="The server of that model.")]
 WhiteboxModel = Annotated[
     str, typer.Option(help="Model folder or hub id whose weights are looked into [default: --model].")
 ]
@@ -44,6 +49,9 @@ WhiteboxMemory = Annotated[
     float | None, typer.Option(min=0.1, help="GiB that it may take [default: half of what is free].")
 ]
 Context = Annotated[int | None, typer.Option(min=64, help="Context of a server apo starts, tokens.")]
+EngineName = Annotated[
+    Engine, typer.Option("--engine", help="vLLM as a server that runs share, or in this run's own care.")
+]
 Eager = Annotated[bool, typer.Option("--eager", help="Start a server sooner, but slower.")]
 
 Proposers = Annotated[
@@ -72,6 +80,10 @@ PromptTokens = Annotated[int | None, typer.Option(min=1, help="Budget: prompt to
 CompletionTokens = Annotated[int | None, typer.Option(min=1, help="Budget: completion tokens.")]
 Minutes = Annotated[float | None, typer.Option(min=0.01, help="Budget: wall-clock minutes.")]
 Seed = Annotated[int, typer.Option(help="Seed of all random draws of the search.")]
+Scoring = Annotated[
+    Literal["generate", "token", "auto"],
+    typer.Option(help="Closed tasks: by whole answers, or by one token; `auto` compares first."),
+]
 Cache = Annotated[bool, typer.Option(help="Whether answers may come from earlier runs (apo cache).")]
 Patience = Annotated[float, typer.Option(min=0.0, help="Minutes to wait for a lost server.")]
 Name = Annotated[str | None, typer.Option(help="Name of the run; one that exists is gone on with.")]

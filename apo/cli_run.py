@@ -55,10 +55,12 @@ def run(
     completion_tokens: opt.CompletionTokens = None,
     minutes: opt.Minutes = None,
     seed: opt.Seed = 0,
+    scoring: opt.Scoring = "generate",
     cache: opt.Cache = True,
     patience: opt.Patience = opt.PATIENCE,
     context: opt.Context = None,
     eager: opt.Eager = False,
+    engine: opt.EngineName = "server",
     results: opt.Results = opt.RESULTS,
     name: opt.Name = None,
     fresh: opt.Fresh = False,
@@ -86,10 +88,10 @@ def run(
         drop_duplicates=drop_duplicates,
         data_dir=None if data_dir is None else str(data_dir),
         model=model,
-        url=url,
+        url=tuple(url or ()),
         api_key_env=api_key_env,
         proposal_model=proposal_model,
-        proposal_url=proposal_url,
+        proposal_url=tuple(proposal_url or ()),
         proposal_api_key_env=proposal_api_key_env,
         whitebox_model=whitebox_model,
         whitebox_device=whitebox_device,
@@ -108,10 +110,12 @@ def run(
         completion_tokens=completion_tokens,
         minutes=minutes,
         seed=seed,
+        scoring=scoring,
         cache=cache,
         patience=patience,
         context=context,
         eager=eager,
+        engine=engine,
     )
     _begin(options.spec(), results, name, fresh, dry_run, as_json, watch)
 
@@ -140,6 +144,7 @@ def _begin(
         folder = before or runs.create(results, task.name, spec)
         if before is not None:
             print(f"Going on with {before.name}; --fresh begins a new run.", file=sys.stderr)
+    folder.move(spec)
     if watch and not as_json and on_terminal():
         open_screen(folder, None if folder.is_live() else launch(folder))
         return

@@ -1,13 +1,14 @@
 """`apo resume` and `apo send`: go on with a run, and steer one that goes on."""
 
 import sys
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from apo.cli_options import RESULTS, AsJson, Results, RunName
+from apo.cli_options import RESULTS, AsJson, EngineName, Results, RunName
 from apo.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -27,7 +28,12 @@ class Steer(StrEnum):
     budget = "budget"
 
 
-def resume(run: RunName = "last", results: Results = RESULTS, as_json: AsJson = False) -> None:
+def resume(
+    run: RunName = "last",
+    engine: EngineName | None = None,
+    results: Results = RESULTS,
+    as_json: AsJson = False,
+) -> None:
     """Go on with a run that was interrupted, from exactly where its journal ends."""
     from apo import runner
     from apo.cli_run import execute
@@ -36,8 +42,11 @@ def resume(run: RunName = "last", results: Results = RESULTS, as_json: AsJson = 
 
     folder = find(results, run)
     spec = folder.spec()
+    if engine is not None:
+        spec = replace(spec, model=replace(spec.model, engine=engine))
     task = load(spec.task)
     runner.check(spec, task)
+    folder.move(spec)
     execute(folder, task, as_json)
 
 
@@ -87,8 +96,6 @@ def _order(
     Raises:
         ConfigError: something is missing.
     """
-    from dataclasses import replace
-
     from apo import commands
 
     match command:

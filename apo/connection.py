@@ -2,17 +2,27 @@
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
+from multiprocessing.connection import Connection
 from urllib.parse import urlsplit
 
+import msgspec
+
 from apo.backends import Backend
+from apo.backends.ahead import Ahead
+from apo.backends.dealing import Server
+from apo.backends.fleet import Fleet
+from apo.backends.frames import Ready
 from apo.backends.openai import OpenAI
-from apo.errors import ConfigError
-from apo.identity import identify, public
-from apo.serving import command
-from apo.serving.command import Options
-from apo.serving.server import obtain, serve
+from apo.backends.retries import Retries
+from apo.backends.vllm import VLLM
+from apo.candidate import Failure
+from apo.errors import ConfigError, ServerError, SilentError
+from apo.identity import check_alike, digest, identify, joined, public
+from apo.serving import command, owned
+from apo.serving.server import LOG, chosen, obtain, serve
 from apo.serving.weights import Report, resolve
 from apo.spec import Identity, ModelSpec
 
@@ -27,37 +37,133 @@ class Link:
     """Path of the server's log, if apo started it."""
     revive: Callable[[], None] = lambda: None
     """Starts the server again if apo started it and it is gone."""
+    ahead: Ahead | None = None
+    """Takes requests that will probably be wanted, if the server's idle time costs nobody anything."""
+    listen: Callable[[Report], None] = lambda _told: None
+    """Names who is told when one of several servers is lost, and when it answers again."""
 
 
 @contextmanager
 def connect(spec: ModelSpec, report: Report) -> Iterator[Link]:
     """A checked backend, its identity, and the log of its server if apo started that.
 
-    Without a base URL a local vLLM server is used for the length of the block.
+    Several addresses are asked together. Without one a local vLLM is used for the length of the block.
 
     Raises:
         ConfigError: no such model, no key, or vLLM is not installed.
-        ServerError: the server does not answer, refuses the key, or does not serve the model.
+        ServerError: the server or engine does not start or answer, refuses the key, or does not serve the
+            model.
     """
+    if spec.more_urls:
+        with _connect_all(spec, report) as link:
+            yield link
+        return
     if spec.base_url is not None:
         key = api_key(spec)
         identity = identify(spec.base_url, key, spec.model, spec.api_key_env)
         with _backend(spec.base_url, key, spec.model) as backend:
             yield Link(backend, identity)
         return
-    options = Options(spec.context, spec.eager)
+    if spec.engine == "inprocess":
+        with _own_engine(spec, report) as link:
+            yield link
+        return
+    options = chosen(spec.model, spec.context, spec.eager, report)
     with serve(spec.model, options, report) as server:
         identity = identify(server.base_url, server.api_key, server.model, spec.api_key_env)
         # The port changes with every start; what tells two such servers apart is what they serve.
         weights = command.stamp(resolve(spec.model, report))
         identity = replace(identity, base_url="", weights=weights)
-        with _backend(server.base_url, server.api_key, server.model) as backend:
+        with (
+            _backend(server.base_url, server.api_key, server.model) as backend,
+            closing(_ahead(backend)) as ahead,
+        ):
 
             def revive() -> None:
                 again = obtain(spec.model, options, report)
                 backend.move(again.base_url, again.api_key)
 
-            yield Link(backend, identity, server.log, revive)
+            yield Link(ahead, identity, server.log, revive, ahead)
+
+
+@contextmanager
+def _connect_all(spec: ModelSpec, report: Report) -> Iterator[Link]:
+    """Several servers as one; those that do not answer now are used once they do.
+
+    Raises:
+        ServerError: none answers, one refuses the key or does not serve the model, or two differ.
+    """
+    key = api_key(spec)
+    found: dict[str, Identity] = {}
+    silent: dict[str, SilentError] = {}
+    for url in spec.urls:
+        try:
+            found[url] = identify(url, key, spec.model, spec.api_key_env)
+        except SilentError as error:
+            silent[url] = error
+    if not found:
+        raise silent[spec.urls[0]]
+    known = list(found.values())
+    check_alike(known)
+
+    def look(url: str) -> Failure | None:
+        try:
+            check_alike([known[0], identify(url, key, spec.model, spec.api_key_env)])
+        except SilentError as error:
+            return _silent(error)
+        except ServerError as error:
+            return Failure("model", str(error))
+        return None
+
+    with ExitStack() as stack:
+        servers = []
+        for url in spec.urls:
+            # Another server is asked soon, so this one is not asked again and again.
+            backend = stack.enter_context(_backend(url, key, spec.model, Retries(attempts=2)))
+            lost = _silent(silent[url]) if url in silent else None
+            servers.append(Server(public(url), backend, partial(look, url), lost))
+        fleet = Fleet(servers, report)
+        stack.callback(fleet.close)
+
+        def listen(told: Report) -> None:
+            fleet.tell = told
+
+        yield Link(fleet, joined(known, spec.urls), listen=listen)
+
+
+def _silent(error: SilentError) -> Failure:
+    """The same as a failure, without what to do about it: the run goes on."""
+    return Failure("connection", str(error).partition(". ")[0])
+
+
+@contextmanager
+def _own_engine(spec: ModelSpec, report: Report) -> Iterator[Link]:
+    """The same engine as behind a server of apo's, with the same identity, in a process of this run's own."""
+    options = chosen(spec.model, spec.context, spec.eager, report)
+    with owned.hold(spec.model, options, report) as folder:
+        weights = resolve(spec.model, report)
+
+        def begin() -> tuple[Connection, Ready]:
+            connection, first = owned.start(folder, spec.model, options, report)
+            return connection, msgspec.msgpack.decode(first, type=Ready)
+
+        connection, ready = begin()
+        identity = Identity(
+            model=weights.name,
+            root=weights.source,
+            weights=command.stamp(weights),
+            template=digest(ready.probe),
+            engine=f"vllm {ready.version}",
+            context=ready.context,
+        )
+        enough = max(1, ready.batch // 32)  # a CPU is busy with 8 of its batch of 256
+        with closing(VLLM(connection, ready)) as backend, closing(Ahead(backend, lambda: enough)) as ahead:
+
+            def revive() -> None:
+                if backend.lost:
+                    backend.move(begin()[0])
+
+            yield Link(ahead, identity, str(folder / LOG), revive, ahead)
 
 
 def check(spec: ModelSpec) -> None:
@@ -66,40 +172,55 @@ def check(spec: ModelSpec) -> None:
     Raises:
         ConfigError: addresses are written to the journal, so secrets must not be in them.
     """
-    if spec.base_url is None:
-        return
+    if spec.base_url is not None and spec.engine == "inprocess":
+        raise ConfigError(
+            f"The engine `inprocess` is vLLM in this run's own care, and {public(spec.base_url)} is the "
+            "address of a server. Leave out --engine, or --url."
+        )
+    for url in spec.urls:
+        _check_address(url)
+    if spec.urls:
+        api_key(spec)
+
+
+def _check_address(url: str) -> None:
     try:
-        parts = urlsplit(spec.base_url)
+        parts = urlsplit(url)
         whole = parts.scheme in ("http", "https") and parts.hostname and (parts.port or True)
     except ValueError:
         whole = False
-    if not whole:
-        raise ConfigError(f"{spec.base_url!r} is no address of a server, such as http://host:8000/v1.")
+    if not whole or url.split() != [url]:
+        raise ConfigError(f"{url!r} is no address of a server, such as http://host:8000/v1.")
     if parts.username or parts.password or parts.query:
         raise ConfigError(
-            f"The address {public(spec.base_url)} carries a user name, password or query. Give it "
+            f"The address {public(url)} carries a user name, password or query. Give it "
             "without them, and the key in an environment variable (--api-key-env)."
         )
-    api_key(spec)
 
 
 def api_key(spec: ModelSpec) -> str:
     """The key from the environment; a server on this machine may need none."""
     key = os.environ.get(spec.api_key_env, "")
-    host = urlsplit(spec.base_url or "").hostname
-    if not key and host not in ("localhost", "127.0.0.1", "::1"):
+    own = ("localhost", "127.0.0.1", "::1")
+    far = [url for url in spec.urls if urlsplit(url).hostname not in own]
+    if not key and far:
         raise ConfigError(
             f"The environment variable {spec.api_key_env} is not set, so there is no API key for "
-            f"{public(spec.base_url)}. Set it, or name another with --api-key-env."
+            f"{public(far[0])}. Set it, or name another with --api-key-env."
         )
     if not key.isascii() or not key.isprintable():
         raise ConfigError(f"The API key in {spec.api_key_env} holds characters that no key has.")
     return key or "none"
 
 
+def _ahead(backend: OpenAI) -> Ahead:
+    """An eighth of what is in flight at most keeps a server busy, as long as prompts come in."""
+    return Ahead(backend, enough=lambda: max(1, backend.concurrency.limit // 8))
+
+
 @contextmanager
-def _backend(base_url: str, key: str, model: str) -> Iterator[OpenAI]:
-    backend = OpenAI(base_url=base_url, api_key=key, model=model)
+def _backend(base_url: str, key: str, model: str, retries: Retries | None = None) -> Iterator[OpenAI]:
+    backend = OpenAI(base_url=base_url, api_key=key, model=model, retries=retries)
     try:
         yield backend
     finally:

@@ -1,6 +1,7 @@
 """What each component has earned per call: the measure by which alternations and reports compare them."""
 
 from apo.history import History
+from apo.step import Step
 
 PRIOR_GAIN = 0.05
 """What an untried component is believed to gain by the calls of one candidate on all dev rows:
@@ -21,3 +22,12 @@ def credit(history: History, component: str) -> float:
         gain += DECAY**age * step.gain
         calls += DECAY**age * step.calls
     return gain / calls
+
+
+def gain(history: History, step: Step) -> float:
+    """How far a step's candidates raised the best fully evaluated dev mean."""
+    now, mine = history.best(), set(step.cohort)
+    if now is None or now.id not in mine:
+        return 0.0
+    before = history.best_of(c for c in history.candidates if c not in mine)
+    return 0.0 if before is None else max(0.0, history.mean(now.id) - history.mean(before.id))

@@ -7,12 +7,13 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from apo import events
+from apo import events, trial
 from apo.alternations import Alternation, Move, turn
 from apo.backends import Backend
 from apo.belief import belief
 from apo.budget import rest, used
 from apo.candidate import Candidate
+from apo.credit import gain
 from apo.errors import ApoError, RunError
 from apo.evaluation import Evaluator, Pair
 from apo.failures import first_failure, unfit_rows
@@ -20,9 +21,10 @@ from apo.forecasting import FIRST_ROWS, check_enough, first_forecast
 from apo.history import UNFIT, History
 from apo.metering import MeteredModel
 from apo.orders import PROMOTED
+from apo.planning import planned
 from apo.plugins import foreign
 from apo.proposing import candidates, share
-from apo.schedulers import Plan, Scheduler
+from apo.schedulers import Scheduler
 from apo.schedulers.full import Full
 from apo.sealed import compare
 from apo.steering import Nobody, Source, Steering
@@ -57,6 +59,7 @@ class Engine:
     observer: Observer = lambda _history, _record: None
     source: Source = field(default_factory=Nobody)
     """Where commands come from."""
+    look_ahead: "Callable[[Engine], None]" = lambda _engine: None  # see apo.foresight
 
     def __post_init__(self) -> None:
         """Give people the helm."""
@@ -95,10 +98,10 @@ class Engine:
 
     def probe(self) -> None:
         """Only measure: evaluate the seed on its first rows and make the forecast."""
+        self._choose_scoring()
         self._begin()
         self._propose(self.history.steps[-1])
-        seed = self.history.candidates["c0"]
-        self._ask([(seed, row) for row in self.history.dev[:FIRST_ROWS]])
+        self._ask_first()
 
     def step(self) -> bool:
         """Do one whole step, or finish the one begun; False when the search is over."""
@@ -107,13 +110,14 @@ class Engine:
             return False  # nothing follows the sealed test
         if not steps or steps[-1].finished:
             self.steering.obey()
+            self._choose_scoring()
             if not self._begin():
                 return False
         step = steps[-1]
         if step.proposed is None:
             self._propose(step)
         self._evaluate(step)
-        self.emit(events.StepFinished(step=step.number, gain=self.history.gain(step), calls=step.calls))
+        self.emit(events.StepFinished(step=step.number, gain=gain(self.history, step), calls=step.calls))
         return True
 
     def conclude(self) -> None:
@@ -134,11 +138,8 @@ class Engine:
         return "nothing left to try" if self._next_move() is None else "budget spent"
 
     def _test(self, winner: Candidate) -> None:
-        seed = self.history.candidates["c0"]
-        for candidate in dict.fromkeys((seed, winner)):
-            done = self.history.test_evaluations(candidate.id)
-            pairs = [(candidate, row) for row in self.task.test if row.id not in done]
-            self._ask(pairs, sealed=True)
+        both = dict.fromkeys((self.history.candidates["c0"], winner))
+        self._ask([(candidate, row) for candidate in both for row in self.task.test], sealed=True)
         self.emit(compare(self.history, winner))
 
     def view(self, model: MeteredModel) -> SearchView:
@@ -157,6 +158,12 @@ class Engine:
             max_tokens=self.task.decoding.max_tokens,
             context=self.history.server.context,
         )
+
+    def _choose_scoring(self) -> None:
+        """Once, before the search begins, so that all candidates are scored in the same way."""
+        history = self.history
+        if history.spec.scoring != "generate" and history.scoring is None and not history.steps:
+            self.emit(trial.choose(history.spec, self.task, self.evaluator, history.left))
 
     def _begin(self) -> bool:
         """Start the next step, if there is one."""
@@ -210,13 +217,17 @@ class Engine:
     def _evaluate(self, step: Step) -> None:
         """Let the scheduler spend evaluations on the step's candidates until it is done."""
         rows = {row.id: row for row in self.task.dev}
-        scheduler = Full() if step.component == PROMOTED else self.scheduler
+        # A seed has no rivals that could spare it rows, so nothing is gained by waiting between its blocks.
+        scheduler = Full() if step.number == 0 or step.component == PROMOTED else self.scheduler
+        if step.number == 0:
+            self._ask_first()
+        self._forecast_once()
+        self._drop_unfit(step.cohort)
         while True:
-            self._forecast_once()
-            self._drop_unfit(step.cohort)
             # Not even a promotion is journaled while paused, whether or not this process saw the pause begin.
             self.steering.wait()
-            plan = self._plan(scheduler, step.cohort, self._allowance(step))
+            known = belief(self.history, self.surrogate, self.evaluator.embed)
+            plan = planned(scheduler, step.cohort, self.history, self._allowance(step), known)
             for candidate, reason in plan.pruned:
                 self.emit(events.CandidatePruned(candidate=candidate, reason=reason))
             further = {c: n for c, n in plan.promoted if self.history.promoted.get(c, 0) < n}
@@ -226,33 +237,27 @@ class Engine:
                 return
             self._ask([(self.history.candidates[c], rows[row]) for c, row in plan.assignments])
 
-    def _plan(self, scheduler: Scheduler, cohort: Sequence[str], allowance: int) -> Plan:
-        """What the scheduler says, if it keeps to its contract: a broken one must not spend."""
-        with foreign(f"The scheduler {self.history.spec.scheduler!r} failed", RunError):
-            known = belief(self.history, self.surrogate, self.evaluator.embed)
-            plan = scheduler.plan(cohort, self.history, allowance, known)
-        again = [(c, row) for c, row in plan.assignments if row in self.history.evaluations(c)]
-        if again or len(plan.assignments) > allowance:
-            raise RunError(
-                f"The scheduler {self.history.spec.scheduler!r} asks for {len(plan.assignments)} rows where "
-                f"{allowance} calls are left, {len(again)} of them a second time."
-            )
-        return plan
+    def _ask_first(self) -> None:
+        """The seed's rows from which the forecast is made, before any other."""
+        seed = self.history.candidates["c0"]
+        self._ask([(seed, row) for row in self.history.dev[:FIRST_ROWS]])
 
     def _ask(self, pairs: Sequence[Pair], sealed: bool = False) -> None:
         """Evaluate pairs, each chunk into the journal as it comes; a pause ends in here, a stop outside."""
         done_of = self.history.test_evaluations if sealed else self.history.evaluations
         self.evaluator.prepare(pairs)
+        evaluator = self.evaluator if sealed else trial.scoring(self.evaluator, self.history.scoring)
         while True:
             self.steering.wait()
             left = [p for p in pairs if p[1].id not in done_of(p[0].id) and self._wanted(p, sealed)]
             if not left:
                 return
-            for chunk in self.evaluator.evaluate(self._until_halted(left, sealed)):
+            for chunk in evaluator.evaluate(self._until_halted(left, sealed)):
                 self.emit(events.EvaluationsFinished(evaluations=chunk, sealed=sealed))
                 self._forecast_once()
                 if not sealed:
-                    self._drop_unfit(dict.fromkeys(e.candidate for e in chunk))
+                    self._drop_unfit(dict.fromkeys(e.candidate for e in chunk if e.failure is not None))
+                    self.look_ahead(self)
                 self.steering.listen()
 
     def _until_halted(self, pairs: Sequence[Pair], sealed: bool) -> Iterator[Pair]:

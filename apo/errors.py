@@ -4,6 +4,7 @@ ApoError
 ├── ConfigError     what the user asked for cannot be done: exit code 2
 │   ├── DataError   a data set cannot be read or used as asked
 │   └── ServerError no model answers, or not as asked (before the run has spent anything)
+│       └── SilentError   nothing answers at an address at all
 └── RunError        the run began and failed: exit code 1
     └── SpentError  a limit was reached inside of a step, which then ends
 """
@@ -30,6 +31,10 @@ class DataError(ConfigError):
 
 class ServerError(ConfigError):
     """No model server answers as asked, found before anything was spent."""
+
+
+class SilentError(ServerError):
+    """Nothing answers at an address; perhaps later."""
 
 
 class RunError(ApoError):

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from apo.backends import Backend, Completion, Request
 from apo.candidate import Candidate, Evaluation
+from apo.closed import begun
 from apo.embedding import Embed, SentenceEmbedder
 from apo.errors import ApoError, RunError
 from apo.nearest import resolve
@@ -21,17 +22,22 @@ class Evaluator:
     """Evaluates pairs of candidate and example through one stream, so the server is never idle.
 
     A chunk is handed over when it holds `chunk_rows` evaluations or when `chunk_seconds` have gone by:
-    what a crash can lose, and how often a screen moves.
+    what a crash can lose, and how often a screen moves. Near a batch's end each answer is handed over at
+    once: what comes next depends on it.
     """
 
     backend: Backend
     scorer: Scorer
     decoding: Decoding
     chunk_rows: int = 64
-    chunk_seconds: float = 1.0
+    chunk_seconds: float = 0.5
     clock: Callable[[], float] = time.monotonic
     embed: Embed = field(default_factory=SentenceEmbedder)
     """For prompts that show each input the exemplars nearest to it."""
+    ending: Callable[[], bool] = lambda: False
+    """Whether the backend has little left to do."""
+    labels: tuple[str, ...] = ()
+    """If set, one token is generated, and the label that it begins is the output."""
 
     def prepare(self, pairs: Iterable[Pair]) -> None:
         """Embed at once what prompts that show the nearest need for these pairs.
@@ -61,7 +67,8 @@ class Evaluator:
             for request, completion in self.backend.stream(self._requests(pairs, under_way)):
                 candidate, example = under_way.pop(request.tag)
                 chunk.append(self._judge(candidate, example, completion))
-                if len(chunk) >= self.chunk_rows or self.clock() - began >= self.chunk_seconds:
+                due = len(chunk) >= self.chunk_rows or self.clock() - began >= self.chunk_seconds
+                if due or self.ending():
                     whole, chunk = tuple(chunk), []
                     yield whole
                     began = self.clock()
@@ -84,22 +91,24 @@ class Evaluator:
             prompt = resolve(candidate.prompt, example.input, example.id, self.embed)
             yield Request(
                 render(prompt, example.input, example.id),
-                self.decoding.max_tokens,
+                1 if self.labels else self.decoding.max_tokens,
                 stop=stops(candidate.prompt),
                 choices=self.decoding.choices,
                 tag=tag,
             )
 
     def _judge(self, candidate: Candidate, example: Example, completion: Completion) -> Evaluation:
-        failed = completion.failure is not None
+        failed, text = completion.failure is not None, completion.text
+        if self.labels and not failed:
+            text = begun(self.labels, text) or text
         return Evaluation(
             candidate.id,
             example.id,
-            completion.text,
-            None if failed else self._score(completion.text, example),
+            text,
+            None if failed else self._score(text, example),
             completion.usage,
             completion.failure,
-            completion.cut_off,
+            completion.cut_off and not self.labels,
         )
 
     def _score(self, output: str, example: Example) -> Score:

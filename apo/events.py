@@ -3,13 +3,15 @@
 Readers ignore fields that they do not know. `SCHEMA` grows when old readers would misread.
 """
 
+from typing import Literal
+
 import msgspec
 
 from apo.budget import Forecast, Spend
 from apo.candidate import Candidate, Evaluation, Prediction, Side
 from apo.commands import Sent
 from apo.spec import Identity, RunSpec, TaskCard
-from apo.statistics import Interval
+from apo.statistics import EMPTY, Interval
 from apo.task import Example
 
 SCHEMA = 3
@@ -44,6 +46,28 @@ class ForecastMade(Fact, frozen=True):
     """What the run is expected to use, from its first rows."""
 
     forecast: Forecast
+
+
+class ScoringChosen(Fact, frozen=True):
+    """How this run scores its candidates on dev rows; the sealed test is always scored by whole answers.
+
+    Shares are over the rows that some prompts were asked both ways; nothing was asked where `spend` is none.
+    """
+
+    way: Literal["generate", "token"]
+    """`generate`: by whole answers; `token`: by the label that the first token begins."""
+    reason: str
+    labels: tuple[str, ...] = ()
+    same: Interval = EMPTY
+    """Rows whose score is the same both ways."""
+    both: Interval = EMPTY
+    """Of the rows that are right in one way, those that are right in both."""
+    begun: float = 0.0
+    """Share of first tokens that begin a label."""
+    tokens: float = 0.0
+    """Generated for a whole answer, on average."""
+    spend: Spend = Spend()
+    """Of both ways together; charged to the role `task`."""
 
 
 class StepStarted(Fact, frozen=True):
@@ -192,6 +216,7 @@ Event = (
     RunStarted
     | RunResumed
     | ForecastMade
+    | ScoringChosen
     | StepStarted
     | CandidatesProposed
     | EvaluationsFinished

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from apo import __version__
+from apo import __version__, words
 from apo.candidate import Candidate
 from apo.embedding import HUB_ID, Embed, SentenceEmbedder
 from apo.errors import ConfigError, unknown
@@ -65,7 +65,7 @@ def export(history: History, run: str, candidate: str | None = None) -> dict[str
         "schema_version": SCHEMA_VERSION,
         "apo": __version__,
         "run": run,
-        "status": history.state,
+        "status": words.state(history),
         "candidate": winner.id,
         "task": {
             "name": history.task.name,
@@ -127,7 +127,7 @@ def _written(rendered: Rendered) -> dict[str, Any]:
     """A prompt as the part of a body that holds it."""
     if isinstance(rendered, str):
         return {"prompt": rendered}
-    return {"messages": [asdict(message) for message in rendered]}
+    return {"messages": [msgspec.structs.asdict(message) for message in rendered]}
 
 
 def fill(content: Mapping[str, Any], text: str, embed: Embed | None = None) -> dict[str, Any]:
@@ -162,6 +162,7 @@ def _dev(history: History, winner: Candidate) -> dict[str, Any]:
         "difference": asdict(paired_difference(scores, seed)),
         "candidates": len(history.candidates),
         "note": DEV_NOTE,
+        "scoring": history.scoring.way if history.scoring else "generate",
     }
 
 

@@ -1,6 +1,6 @@
 """What a run will use, estimated from the seed prompt's first rows."""
 
-from apo.budget import Forecast, forecast
+from apo.budget import Forecast, Spend, forecast
 from apo.errors import ConfigError
 from apo.history import History
 from apo.task import Task
@@ -23,7 +23,13 @@ def least_calls(task: Task) -> int:
 
 def first_forecast(history: History, task: Task) -> Forecast | None:
     """The forecast, once there are enough rows to measure; None before, and after it was made."""
-    sample = history.spend["task"]
+    whole = history.spend["task"]
+    tried = history.scoring.spend if history.scoring else Spend()  # tells nothing of the calls to come
+    sample = Spend(
+        whole.calls - tried.calls,
+        whole.prompt_tokens - tried.prompt_tokens,
+        whole.completion_tokens - tried.completion_tokens,
+    )
     enough = sample.calls >= min(FIRST_ROWS, len(task.dev)) and history.scores("c0")
     if history.forecast is not None or not enough:
         return None
@@ -34,7 +40,7 @@ def first_forecast(history: History, task: Task) -> Forecast | None:
     return forecast(
         history.budget,
         sample=sample,
-        seconds=history.seconds * sample.calls / max(1, sample.calls - sample.cached),
+        seconds=history.seconds * sample.calls / max(1, whole.calls - whole.cached),
         exemplar_tokens=usual * pair * tokens_a_character,
     )
 

@@ -1,16 +1,18 @@
 """The state of a run as a fold over its events; the same for a live run and one read from disk."""
 
+import copy
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from apo import commands, events
 from apo.budget import Budget, Forecast, Spend, calls_left
-from apo.candidate import Candidate, Evaluation, Prediction, prompt_length, scored
+from apo.candidate import Candidate, Evaluation, Prediction, cost, prompt_length
 from apo.errors import RunError
 from apo.orders import HUMAN, PROMOTED, Orders
+from apo.ranking import Key
 from apo.spec import Identity, RunSpec, TaskCard
-from apo.standing import Place, Standing
+from apo.standing import Standing, Tried
 from apo.step import Step
 from apo.task import Example
 
@@ -41,6 +43,7 @@ class History:
         """Reasons for which proposals were discarded."""
         self.problems: list[str] = []
         self.forecast: Forecast | None = None
+        self.scoring: events.ScoringChosen | None = None
         self.tested: events.TestScored | None = None
         self.finished: events.RunFinished | None = None
         self.seconds = 0.0
@@ -57,9 +60,16 @@ class History:
         for record in records:
             self.apply(record)
 
-    def facts(self) -> dict[str, Any]:
-        """All that was folded in, without what is only computed of it: to compare two histories."""
-        return {name: value for name, value in vars(self).items() if name != "_standing"}
+    def branch(self) -> "History":
+        """A copy that can be taken further without changing this one."""
+        twin = copy.copy(self)
+        kept = {name: value for name, value in vars(self).items() if isinstance(value, dict | list)}
+        vars(twin).update({name: value.copy() for name, value in kept.items()})
+        twin._dev = {candidate: dict(rows) for candidate, rows in self._dev.items()}
+        twin.steps = [*self.steps[:-1], *(replace(step) for step in self.steps[-1:])]
+        twin.orders = copy.deepcopy(self.orders)
+        twin._standing = self._standing.branch()
+        return twin
 
     def apply(self, record: events.Record) -> None:
         """Take one more fact in."""
@@ -91,6 +101,8 @@ class History:
                 self.tested = tested
             case events.RunFinished() as finished:
                 self.finished = finished
+            case events.ScoringChosen() as chosen:
+                self.scoring, self.spend["task"] = chosen, self.spend["task"] + chosen.spend
             case events.CandidatesPromoted(rows=rows):
                 self.promoted.update(rows)
             case other:
@@ -149,15 +161,12 @@ class History:
 
     def _take_evaluations(self, done: Sequence[Evaluation], sealed: bool) -> None:
         table = self._test if sealed else self._dev
-        calls, prompt, completion, cached = len(done), 0, 0, 0
         for one in done:
             table.setdefault(one.candidate, {})[one.example] = one
-            prompt += one.usage.prompt_tokens
-            completion += one.usage.completion_tokens
-            cached += one.usage.cached
-        self.spend["test" if sealed else "task"] += Spend(calls, prompt, completion, cached)
+        self.spend["test" if sealed else "task"] += cost(done)
         if not sealed:
-            self.steps[-1].calls += calls
+            self.steps[-1].calls += len(done)
+            self._standing.right.take(done)
             self._standing.forget({one.candidate for one in done})
 
     def evaluations(self, candidate: str) -> dict[str, Evaluation]:
@@ -173,10 +182,7 @@ class History:
 
         It is the same object until the candidate is evaluated further; nobody may change it.
         """
-        known = self._standing.scores
-        if candidate not in known:
-            known[candidate] = scored(self.evaluations(candidate))
-        return known[candidate]
+        return self._standing.scores_of(candidate, self.evaluations(candidate))
 
     def is_full(self, candidate: str) -> bool:
         """Whether every dev row was tried with this candidate."""
@@ -201,35 +207,41 @@ class History:
 
     def best_of(self, candidates: Iterable[str]) -> Candidate | None:
         """The same among some candidates."""
-        places = [p for c in candidates if c not in self.pruned and (p := self._place(c)) is not None]
-        return self.candidates[f"c{min(places)[1][2]}"] if places else None
-
-    def gain(self, step: Step) -> float:
-        """How far a step's candidates raised the best fully evaluated dev mean."""
-        mine = set(step.cohort)
-        before = self.best_of(c for c in self.candidates if c not in mine)
-        now = self.best()
-        if before is None or now is None:
-            return 0.0
-        return max(0.0, self.mean(now.id) - self.mean(before.id))
+        found = (self._standing.place(c, self._place) for c in candidates if c not in self.pruned)
+        first = min((place for place in found if place is not None), default=None)
+        return self.candidates[f"c{first[1][2]}"] if first else None
 
     def leading(self) -> Candidate | None:
         """The best candidate, or while none is complete the one with the best mean so far."""
-        scored = (c for c in self.candidates.values() if self.scores(c.id))
-        return self.best() or min(scored, key=self.preference, default=None)
+        return self.best() or next(self.ranked(), None)
 
-    def _place(self, candidate: str) -> Place | None:
-        """A key that sorts who could win, best first, kept until it changes; None for who cannot win."""
-        known = self._standing.places
-        if candidate not in known:
-            known[candidate] = self._eligibility(candidate)
-        return known[candidate]
+    def ranked(self) -> Iterator[Candidate]:
+        """The candidates with scores, complete ones first, then by `preference`; till something changes."""
+        return (self.candidates[candidate] for candidate in self._standing.ranked(self._rank))
 
-    def _eligibility(self, candidate: str) -> Place | None:
-        if not self.scores(candidate) or not self.is_full(candidate):
+    def right_outputs(self, row: str) -> list[str]:
+        """Some texts that were fully correct on a dev row, each once, those of older candidates first."""
+        return self._standing.right.of(row)
+
+    @property
+    def tried(self) -> Tried:
+        """What the candidates read like."""
+        self._standing.tried.catch_up(self.candidates)
+        return self._standing.tried
+
+    def _rank(self, candidate: str) -> Key | None:
+        """A key that sorts who has scores, complete ones first; None for the others."""
+        if candidate not in self.candidates or not self.scores(candidate):
+            return None
+        return not self.is_full(candidate), self.preference(self.candidates[candidate])
+
+    def _place(self, candidate: str) -> Key | None:
+        """A key that sorts who could win, best first; None for who cannot win."""
+        rank = self._rank(candidate)
+        if rank is None or not self.is_full(candidate):
             return None
         missing = len(self.dev) - len(self.scores(candidate))
-        return missing > MOST_MISSING * len(self.dev), self.preference(self.candidates[candidate])
+        return missing > MOST_MISSING * len(self.dev), rank[1]
 
     def preference(self, candidate: Candidate) -> tuple[float, int, int]:
         """A key that sorts the better candidate first: mean, then length, then age."""
@@ -286,12 +298,3 @@ class History:
     def total(self) -> Spend:
         """The spend of all roles together."""
         return sum(self.spend.values(), Spend())
-
-    @property
-    def state(self) -> str:
-        """`starting`, `running`, `paused`, `waiting` or `finished`, as far as the journal tells."""
-        if self.finished is not None:
-            return "finished"
-        if self.paused or self.lost:
-            return "paused" if self.paused else "waiting"
-        return "running" if self.candidates else "starting"

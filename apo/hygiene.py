@@ -28,16 +28,16 @@ def inspect(
     """
     kept: list[Proposal] = []
     discarded: list[Discard] = []
-    seen = {c.prompt.digest for c in view.history.candidates.values()}
-    known = {c.prompt.instruction for c in view.history.candidates.values()}
+    tried, seen = view.history.tried, set[str]()
     dev = [plain for row in view.dev if len(plain := _plain(row.input)) >= LEAST_COPIED]
     for proposal in proposals:
-        fresh = proposal.prompt.instruction not in known
+        fresh = proposal.prompt.instruction not in tried.instructions
         reason = (_text_fault(proposal, dev, by_hand) if fresh else None) or _fault(proposal, view)
-        if reason is None and proposal.prompt.digest in seen:
+        digest = proposal.prompt.digest
+        if reason is None and (digest in seen or digest in tried.digests):
             reason = "duplicate"
         if reason is None:
-            seen.add(proposal.prompt.digest)
+            seen.add(digest)
             kept.append(proposal)
         else:
             discarded.append(Discard(reason, proposal.prompt.instruction[:200]))

@@ -3,32 +3,30 @@
 import hashlib
 import json
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import httpx2
+from msgspec.structs import asdict
 
+from apo.backends.frames import PROBE
 from apo.backends.replies import LEAST_SECRET
-from apo.errors import ServerError, unknown
-from apo.spec import Identity
+from apo.errors import ServerError, SilentError, unknown
+from apo.spec import Identity, difference
 
 SECONDS = 20.0
 """Most time for a question about the server itself."""
 MOST_BYTES = 4 * 1024 * 1024
-PROBE = (
-    {"role": "system", "content": "Answer briefly."},
-    {"role": "user", "content": "One, two?"},
-    {"role": "assistant", "content": "Three."},
-    {"role": "user", "content": "Four?"},
-)
-"""A chat with every role; how it becomes tokens tells chat template and tokenizer."""
 
 
 def identify(base_url: str, key: str, model: str, variable: str) -> Identity:
     """What answers at `base_url` under the name `model`.
 
     Raises:
-        ServerError: nothing answers, the key is refused, or the model is not served there.
+        SilentError: nothing answers.
+        ServerError: the key is refused, or the model is not served there.
     """
     where = public(base_url)
     reply = _get(f"{base_url.rstrip('/')}/models", key, where)
@@ -64,11 +62,41 @@ def identify(base_url: str, key: str, model: str, variable: str) -> Identity:
     )
 
 
+def check_alike(servers: Sequence[Identity]) -> None:
+    """Refuse servers that do not all serve the same model.
+
+    Raises:
+        ServerError: naming the first one that differs, and in what.
+    """
+    for server in servers[1:]:
+        found = difference(*(replace(s, base_url="", engine="", context=None) for s in (servers[0], server)))
+        if found is not None:
+            here = found.replace(" there and ", f" at {servers[0].base_url} and ").removesuffix(" here")
+            raise ServerError(
+                f"All servers of a run must serve the same model, but {here} at {server.base_url}. Leave one "
+                "of the two out, or let it serve what the other does."
+            )
+
+
+def joined(servers: Sequence[Identity], urls: Sequence[str]) -> Identity:
+    """Several servers of one model as one, at all the addresses of a run, whichever of them answer now.
+
+    In whatever order they are named, it is the same identity.
+    """
+    contexts = [server.context for server in servers if server.context is not None]
+    return replace(
+        servers[0],
+        base_url=" ".join(sorted(map(public, urls))),
+        engine=", ".join(sorted({server.engine for server in servers})),
+        context=min(contexts) if contexts else None,
+    )
+
+
 def _get(url: str, key: str, where: str) -> httpx2.Response:
     try:
         return _fetch("GET", url, key)
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-        raise ServerError(
+        raise SilentError(
             f"No model server answers at {where} ({type(error).__name__}). Start it, correct --url, "
             "or leave --url out and apo starts one itself."
         ) from error
@@ -116,13 +144,18 @@ def _engine(base_url: str, key: str) -> str:
 
 
 def _template(base_url: str, key: str, model: str) -> str:
-    """Digest of the tokens that vLLM makes of a fixed chat: 16 hex digits, or nothing."""
-    body = {"model": model, "messages": PROBE, "add_generation_prompt": True}
+    """Digest of the tokens that vLLM makes of a fixed chat, or nothing."""
+    messages = [asdict(message) for message in PROBE]
+    body = {"model": model, "messages": messages, "add_generation_prompt": True}
     try:
-        tokens = _fetch("POST", f"{_root(base_url)}/tokenize", key, body).json()["tokens"]
-        return hashlib.sha256(json.dumps(tokens).encode()).hexdigest()[:16]
+        return digest(_fetch("POST", f"{_root(base_url)}/tokenize", key, body).json()["tokens"])
     except (httpx2.HTTPError, EndlessError, ValueError, KeyError, TypeError, RecursionError):
         return ""
+
+
+def digest(tokens: Sequence[int]) -> str:
+    """What tells chat template and tokenizer, from the tokens of PROBE: 16 hex digits."""
+    return hashlib.sha256(json.dumps(tokens).encode()).hexdigest()[:16]
 
 
 def _root(base_url: str) -> str:

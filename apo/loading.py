@@ -12,7 +12,7 @@ from apo.data import Row, read_file, read_hub
 from apo.errors import ConfigError, unknown
 from apo.prompt import Prompt
 from apo.rows import distinct, label_names, to_examples
-from apo.scorers import SCORERS, Choice, last_number
+from apo.scorers import SCORERS, Choice, answer_limit, last_number
 from apo.spec import TaskSource
 from apo.task import Decoding, Example, Scorer, Task, check_rows, split
 from apo.taskfile import Columns, TaskFile, check, check_keys, parse
@@ -172,15 +172,19 @@ def assemble(name: str, spec: TaskFile, folder: Path, data_dir: Path | None = No
     train, dev, sealed = split(examples, spec.splits, test)
     check_rows(train, dev, sealed)
     labels = label_names(spec)
+    scorer = _scorer(spec, examples, labels)
+    most = spec.max_tokens
+    if most is None:
+        most = answer_limit(scorer, (*train, *dev))  # never the test: nothing of it may be known
     return Task(
         name=name,
         description=spec.description,
         seed=Prompt(spec.instruction, (), spec.layout),
-        scorer=_scorer(spec, examples, labels),
+        scorer=scorer,
         train=train,
         dev=dev,
         test=sealed,
-        decoding=Decoding(spec.max_tokens, _constrained(name, spec, labels)),
+        decoding=Decoding(most, _constrained(name, spec, labels)),
     )
 
 

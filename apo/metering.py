@@ -1,8 +1,10 @@
 """The models that components may ask, with what they spend counted and bounded."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from random import Random
+
+from msgspec.structs import replace
 
 from apo.backends import Backend, Completion, Request
 from apo.budget import Spend

@@ -1,6 +1,7 @@
 """What users may say of a run, on the command line and in batch files, and the specification it makes."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +17,7 @@ from apo.spec import (
     PROPOSERS,
     SCHEDULER,
     SELECTORS,
+    Engine,
     ModelSpec,
     RunSpec,
     TaskSource,
@@ -23,6 +25,8 @@ from apo.spec import (
 )
 from apo.taskfile import check_keys
 
+LISTS = ("proposer", "selector", "url", "proposal_url")
+"""Options that may be given more than once."""
 NONE = "none"
 """As the name of a proposer or selector it means: no such component."""
 
@@ -44,10 +48,11 @@ class RunOptions:
     drop_duplicates: bool = False
     data_dir: str | None = None
     model: str = DEFAULT_MODEL
-    url: str | None = None
+    url: tuple[str, ...] = ()
+    """Servers of the model; none: apo starts one."""
     api_key_env: str = KEY
     proposal_model: str | None = None
-    proposal_url: str | None = None
+    proposal_url: tuple[str, ...] = ()
     proposal_api_key_env: str = KEY
     whitebox_model: str = ""
     whitebox_device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -67,11 +72,13 @@ class RunOptions:
     completion_tokens: int | None = None
     minutes: float | None = None
     seed: int = 0
+    scoring: Literal["generate", "token", "auto"] = "generate"
     cache: bool = True
     patience: float = PATIENCE / 60
     """Minutes."""
     context: int | None = None
     eager: bool = False
+    engine: Engine = "server"
 
     def spec(self, base: Path | None = None) -> RunSpec:
         """The specification of the run; files are relative to `base`, or to the working directory.
@@ -82,10 +89,12 @@ class RunOptions:
         other = None
         if self.proposal_model or self.proposal_url:
             name = self.proposal_model or self.model
-            other = ModelSpec(name, self.proposal_url, self.proposal_api_key_env, self.context, self.eager)
+            other = self._model(name, self.proposal_url, self.proposal_api_key_env)
+            if self.proposal_url:
+                other = replace(other, engine="server")
         return RunSpec(
             task=self.source(base),
-            model=ModelSpec(self.model, self.url, self.api_key_env, self.context, self.eager),
+            model=self._model(self.model, self.url, self.api_key_env),
             proposal_model=other,
             whitebox=self._whitebox(),
             proposers=_components(self.proposer, PROPOSERS),
@@ -99,6 +108,7 @@ class RunOptions:
             max_exemplars=self.max_exemplars,
             budget=self._budget(),
             seed=self.seed,
+            scoring=self.scoring,
             cache=self.cache,
             patience=60 * self.patience,
         )
@@ -130,6 +140,10 @@ class RunOptions:
             sizes=_given({"train": self.train, "dev": self.dev, "test": self.test}),
         )
 
+    def _model(self, name: str, urls: tuple[str, ...], api_key_env: str) -> ModelSpec:
+        model = ModelSpec(name, None, api_key_env, self.context, self.eager, engine=self.engine)
+        return model_at(urls, model)
+
     def _whitebox(self) -> WhiteBoxSpec:
         model = self.whitebox_model
         if model and Path(model).expanduser().is_dir():
@@ -143,6 +157,12 @@ class RunOptions:
         return Budget(calls, self.prompt_tokens, self.completion_tokens, seconds)
 
 
+def model_at(urls: Sequence[str], model: ModelSpec) -> ModelSpec:
+    """A model at these addresses, each named once."""
+    first, *more = dict.fromkeys(urls) or (None,)
+    return replace(model, base_url=first, more_urls=tuple(filter(None, more)))
+
+
 def is_file(task: str) -> bool:
     """Whether a task is given by its file, or as one of a family file, and not by name."""
     return ".yaml" in task or task.endswith((".yml", ".py"))
@@ -154,8 +174,9 @@ def from_mapping(where: str, options: dict[str, Any]) -> RunOptions:
     Raises:
         ConfigError: naming `where` and the option that is unknown or does not fit.
     """
-    lists = {key: [options[key]] for key in ("proposer", "selector") if isinstance(options.get(key), str)}
     check_keys(f"option in {where}", options, RunOptions)
+    options = {key: value for key, value in options.items() if key not in LISTS or value is not None}
+    lists = {key: [options[key]] for key in LISTS if isinstance(options.get(key), str)}
     try:
         return msgspec.convert({**options, **lists}, RunOptions)
     except msgspec.ValidationError as error:

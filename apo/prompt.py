@@ -6,8 +6,10 @@ model-written instruction mean nothing.
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 Form = Literal["turns", "fields", "flat", "completion"]
 FORMS: tuple[Form, ...] = ("turns", "fields", "flat", "completion")
@@ -75,14 +77,15 @@ class Prompt:
     def digest(self) -> str:
         """Identity of what the model receives: 16 hex digits, equal for prompts that read the same."""
         rendered = render(self, PLACEHOLDER)
-        plain: object = rendered if isinstance(rendered, str) else [asdict(m) for m in rendered]
+        plain: object = (
+            rendered if isinstance(rendered, str) else [msgspec.structs.asdict(m) for m in rendered]
+        )
         if self.nearest is not None:
             plain = [self.nearest, plain]
         return hashlib.sha256(json.dumps(plain, ensure_ascii=True).encode()).hexdigest()[:16]
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(msgspec.Struct, frozen=True, gc=False):
     """One turn of a chat."""
 
     role: Literal["system", "user", "assistant"]
@@ -91,6 +94,13 @@ class Message:
 
 Rendered = tuple[Message, ...] | str
 """What a model receives: chat messages, or the plain text of a completion."""
+
+
+def as_text(rendered: Rendered) -> str:
+    """All that the model receives, as one text."""
+    if isinstance(rendered, str):
+        return rendered
+    return "\n".join(message.content for message in rendered)
 
 
 def render(prompt: Prompt, text: str, source: str = "") -> Rendered:

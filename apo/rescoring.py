@@ -99,4 +99,6 @@ def rescore(content: dict[str, Any], task: Task, backend: Backend, embed: Embed 
     scores = content["scores"]
     exported = Interval(**(scores["test"] or scores["dev"])["winner"])
     same = content["task"]["fingerprint"] == task.fingerprint
+    if split == "dev" and scores["dev"].get("scoring") == "token":
+        same = False  # whole answers are asked here
     return Rescored(split, exported if same else None, mean_interval(values), len(done) - len(values))

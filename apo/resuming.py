@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from apo.errors import ConfigError
 from apo.history import History
-from apo.spec import Identity, RunSpec, TaskCard, difference
+from apo.spec import Identity, RunSpec, TaskCard, at, difference
 from apo.task import Task
 
 
@@ -31,7 +31,7 @@ def check_same(history: History, spec: RunSpec, task: Task, server: Identity, na
         raise ConfigError(f"The run {name} has finished ({history.finished.reason}); start a new one.")
     check_spec(history.spec, spec, name)
     _check_task(history, task, name)
-    found = difference(_decisive(history.server), _decisive(server))
+    found = difference(_decisive(history.server, server), _decisive(server, server))
     if found is not None:
         raise ConfigError(
             f"The run {name} cannot go on: another model answers now. Its {found}. Serve the one that it "
@@ -40,17 +40,22 @@ def check_same(history: History, spec: RunSpec, task: Task, server: Identity, na
 
 
 def check_spec(there: RunSpec, here: RunSpec, name: str) -> None:
-    """Refuse other options than those that a run began with.
+    """Refuse other options than those that a run began with; how vLLM is reached may change, and where.
 
     Raises:
         ConfigError: naming the first option that differs.
     """
-    found = difference(there, here)
+    found = difference(*map(_without_engine, (at(there, here), here)))
     if found is not None:
         raise ConfigError(
             f"The run {name} was begun with other options: {found}. Use the same ones, or give the new run "
             "another name."
         )
+
+
+def _without_engine(spec: RunSpec) -> RunSpec:
+    other = spec.proposal_model and replace(spec.proposal_model, engine="server")
+    return replace(spec, model=replace(spec.model, engine="server"), proposal_model=other)
 
 
 def _check_task(history: History, task: Task, name: str) -> None:
@@ -71,6 +76,8 @@ def _check_task(history: History, task: Task, name: str) -> None:
     )
 
 
-def _decisive(server: Identity) -> Identity:
-    """What must not change; a newer engine or a longer context may."""
-    return Identity(server.model, server.root, server.base_url, server.weights, server.template)
+def _decisive(server: Identity, now: Identity) -> Identity:
+    """What must not change; a newer engine, a longer context, and more or fewer servers may."""
+    common = set(server.base_url.split()) & set(now.base_url.split())
+    where = now.base_url if common else server.base_url
+    return Identity(server.model, server.root, where, server.weights, server.template)

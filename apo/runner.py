@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 
-from apo import __version__, events, plugins
+from apo import __version__, events, plugins, trial
 from apo.backends import Backend
 from apo.backends.cached import Cached
 from apo.backends.completions import FILE, Completions
@@ -21,6 +21,7 @@ from apo.evaluation import Evaluator
 from apo.export import export, write
 from apo.failures import first_failure
 from apo.forecasting import least_calls, test_calls
+from apo.foresight import looking_ahead
 from apo.history import History
 from apo.resuming import card, check_same
 from apo.serving.weights import Report, cache_folder
@@ -33,6 +34,9 @@ from apo.store.memory import MemoryStore
 from apo.store.runs import RunFolder
 from apo.task import Task
 from apo.whitebox import Opener, closed, loading
+
+KEEPING = 0.02
+"""Share of the time that writing the best prompt may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +82,7 @@ def check(spec: RunSpec, task: Task) -> None:
     opening = [name for name, p in zip(spec.proposers, proposers, strict=True) if _opens_weights(p)]
     if opening:
         _check_weights(spec, opening[0])
+    trial.check(spec, task)
     plugins.build("alternations", spec.alternation)
     plugins.build("schedulers", spec.scheduler)
     plugins.build("surrogates", spec.surrogate)
@@ -149,15 +154,15 @@ def go_on(
         KeyboardInterrupt: it was interrupted, and can be resumed.
     """
     spec = folder.spec()
-    with closing(Journal(folder.journal)) as journal:
-        history = History(journal.read())
+    history = History()
+    with closing(Journal(folder.journal, fold=history.apply)) as journal:
         if history.started is not None:
             check_same(history, spec, task, models.task.identity, folder.name)
         if models.task.log is not None:
             folder.engine_log.unlink(missing_ok=True)
             folder.engine_log.symlink_to(models.task.log)
         people = People(Inbox(folder.inbox), interrupted)
-        engine = _engine(spec, task, models, history, journal, _each(_keep_best(folder), *observers), people)
+        engine = _engine(spec, task, models, history, journal, _each(_KeepBest(folder), *observers), people)
         _open(engine, spec, models.task.identity)
         if models.problem:
             engine.emit(events.ProblemReported(message=models.problem))
@@ -205,6 +210,7 @@ def _engine(
         kept = models.store
         return patient if kept is None else Cached(patient, kept.register(link.identity), kept)
 
+    task_backend = backend(models.task)
     engine = Engine(
         task=task,
         history=history,
@@ -212,13 +218,28 @@ def _engine(
         alternation=plugins.build("alternations", spec.alternation),
         scheduler=plugins.build("schedulers", spec.scheduler),
         surrogate=plugins.build("surrogates", spec.surrogate),
-        evaluator=Evaluator(backend(models.task), task.scorer, task.decoding),
+        evaluator=Evaluator(task_backend, task.scorer, task.decoding, ending=_ending(models.task)),
         proposal_backend=backend(models.proposal),
         opener=models.opener,
         observer=observer,
         source=source,
+        look_ahead=_look_ahead(models.task, task_backend),
     )
+    for link in (models.task, models.proposal):
+        link.listen(lambda news: engine.emit(events.ProblemReported(message=news)))
     return engine
+
+
+def _ending(link: Link) -> Callable[[], bool]:
+    ahead = link.ahead
+    return lambda: ahead is not None and ahead.ending
+
+
+def _look_ahead(link: Link, backend: Backend) -> Callable[[Engine], None]:
+    """What is expected of a server that has time; what is kept already need not be expected."""
+    if link.ahead is None:
+        return lambda _engine: None
+    return looking_ahead(link.ahead, backend.knows if isinstance(backend, Cached) else lambda _request: False)
 
 
 def _each(*observers: Observer) -> Observer:
@@ -229,16 +250,29 @@ def _each(*observers: Observer) -> Observer:
     return observe
 
 
-def _keep_best(folder: RunFolder) -> Observer:
-    """Write `best.json` after each step, and once as soon as anything is scored."""
-    telling = (events.StepFinished, events.TestScored, events.RunFinished)
+@dataclass
+class _KeepBest:
+    """Writes `best.json` as soon as anything is scored, after steps, and at the end.
 
-    def observe(history: History, record: events.Record) -> None:
-        due = isinstance(record.event, telling) or not folder.best.exists()
-        if due and history.leading() is not None:
-            try:
-                write(export(history, folder.name), folder.best)
-            except ConfigError as error:
-                raise RunError(f"{error} Set that right, then go on with `apo resume`.") from error
+    It takes a look at every candidate, so after steps that leave the same one leading it is written only as
+    often as takes no more than KEEPING of the time.
+    """
 
-    return observe
+    folder: RunFolder
+    leading: str = ""
+    due: float = 0.0
+
+    def __call__(self, history: History, record: events.Record) -> None:
+        """One more event."""
+        ended = isinstance(record.event, events.TestScored | events.RunFinished)
+        if not ended and not isinstance(record.event, events.StepFinished) and self.folder.best.exists():
+            return
+        leading, now = history.leading(), time.monotonic()
+        if leading is None or (leading.id == self.leading and now < self.due and not ended):
+            return
+        try:
+            write(export(history, self.folder.name), self.folder.best)
+        except ConfigError as error:
+            raise RunError(f"{error} Set that right, then go on with `apo resume`.") from error
+        self.leading, written = leading.id, time.monotonic()
+        self.due = written + (written - now) / KEEPING

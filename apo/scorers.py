@@ -7,11 +7,12 @@ Scores lie in [0, 1]; the best over the references counts.
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 
-from apo.task import Example, Score, Scorer
+from apo.task import MAX_TOKENS, Example, Score, Scorer
 
 # Punctuation, except what stands between two digits (1.5, 10:30) or makes a number negative.
 _PUNCTUATION = re.compile(r"(?<!\d)(?!(?<!\w)-\d)[^\w\s]|[^\w\s](?!\d)")
@@ -88,10 +89,16 @@ class Choice:
         plain, said = text.strip().casefold(), normalise(text)
         # "C" and "C++" read alike without their punctuation, so the plain text comes first.
         same = [label for label in self.labels if label.casefold() == plain]
-        alike = same or [label for label in self.labels if normalise(label) == said]
+        alike = same or [label for label in self.labels if _said(label) == said]
         return alike[0] if len(alike) == 1 else None
 
 
+@lru_cache(maxsize=1024)
+def _said(label: str) -> str:
+    return normalise(label)
+
+
+@lru_cache(maxsize=1024)
 def _label_pattern(label: str) -> re.Pattern[str]:
     letters = [c for c in label if c.isalnum()]
     before = r"(?<![^\W_])" if label[:1].isalnum() else ""
@@ -193,3 +200,20 @@ SCORERS: dict[str, type[Scorer]] = {
     "set_match": SetMatch,
 }
 """What a task file may name."""
+
+SLACK = 16
+"""Tokens beyond an answer's own: for quotes, marks and space, which scorers pass over."""
+
+
+def answer_limit(scorer: Scorer, rows: Iterable[Example]) -> int:
+    """Most tokens that an answer may have, where the task does not say it: room for the longest known one.
+
+    A token is at least one byte of text, so that an answer of so many bytes is never cut off, whatever the
+    tokenizer. Long answers get a token for two bytes, which is more than tokenizers take, and never less
+    than MAX_TOKENS. Only where the whole output is the answer; the other scorers read theirs out of a
+    sentence, or behind a chain of thought, and keep MAX_TOKENS.
+    """
+    if not isinstance(scorer, (Exact, SetMatch)):
+        return MAX_TOKENS
+    longest = max((len(answer.encode()) for row in rows for answer in row.accepted), default=0)
+    return longest + SLACK if longest + SLACK <= MAX_TOKENS else max(MAX_TOKENS, longest // 2 + SLACK)

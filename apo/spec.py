@@ -1,7 +1,7 @@
 """A run, as asked for: everything that decides what it will do, and what identifies what answers it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import msgspec
@@ -18,6 +18,10 @@ KEY = "OPENAI_API_KEY"
 """The environment variable that holds an API key, unless another is named."""
 PATIENCE = 600.0
 """Seconds that a run waits for a lost server."""
+
+
+Engine = Literal["server", "inprocess"]
+"""How vLLM is reached where apo starts it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,17 @@ class ModelSpec:
     context: int | None = None
     """Most tokens of prompt and answer together, for a server that apo starts."""
     eager: bool = False
-    """Let a server that apo starts skip compiling: ready sooner, slower afterwards."""
+    """Let the vLLM that apo starts skip compiling: ready sooner, slower afterwards."""
+    more_urls: tuple[str, ...] = ()
+    """Further endpoints that serve the same model; the requests are shared among all."""
+    engine: Engine = field(default="server", compare=False)
+    """What apo starts: a server that runs share, or an engine of this run's own. Both give the same answers,
+    so two specifications that differ in this alone are equal."""
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """All endpoints; none for a server that apo starts."""
+        return () if self.base_url is None else (self.base_url, *self.more_urls)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +88,8 @@ class Identity:
     root: str = ""
     """The weights behind the name, as the server says."""
     base_url: str = ""
-    """Where it answers; empty for a server that apo starts, whose port changes."""
+    """Where it answers, several addresses with spaces between; empty for a server that apo starts, whose
+    port changes."""
     weights: str = ""
     """Digest of the model's files, for a server that apo starts from a folder."""
     template: str = ""
@@ -109,6 +124,8 @@ class RunSpec:
     max_exemplars: int = 16
     budget: Budget = field(default_factory=lambda: Budget(calls=DEFAULT_CALLS))
     seed: int = 0
+    scoring: Literal["generate", "token", "auto"] = "generate"
+    """By whole answers, by their first token (closed tasks), or by that where it scores the same."""
     cache: bool = True
     """Whether answers may come from earlier runs on the same server."""
     patience: float = PATIENCE
@@ -128,6 +145,18 @@ class TaskCard:
     max_tokens: int
     choices: tuple[str, ...] = ()
     """The only answers that the server may give, if decoding is constrained."""
+
+
+def at(spec: RunSpec, there: RunSpec) -> RunSpec:
+    """A run asked of the servers of another, where both have one in common: others change no answer."""
+
+    def moved(own: ModelSpec | None, other: ModelSpec | None) -> ModelSpec | None:
+        if own is None or other is None or not set(own.urls) & set(other.urls):
+            return own
+        return replace(own, base_url=other.base_url, more_urls=other.more_urls)
+
+    model = moved(spec.model, there.model) or spec.model
+    return replace(spec, model=model, proposal_model=moved(spec.proposal_model, there.proposal_model))
 
 
 def difference(there: object, here: object) -> str | None:

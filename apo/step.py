@@ -25,6 +25,8 @@ class Step:
     """Proposals that did not become candidates."""
     writing: int = 0
     """Completions that proposing took."""
+    read: int = 0
+    """Tokens that a white box read for them."""
     screened: bool = False
     """Whether a surrogate chose its candidates among more proposals."""
     finished: bool = False
@@ -41,5 +43,5 @@ class Step:
         """Its candidates were proposed."""
         self.proposed = tuple(c.id for c in made.candidates)
         self.discarded, self.screened = len(made.discarded), made.screened
-        self.writing = made.spend.calls
+        self.writing, self.read = made.spend.calls, made.whitebox.prompt_tokens
         self.calls += self.writing

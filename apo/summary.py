@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
+from apo import words
 from apo.batch import Cell
 from apo.candidate import scored
 from apo.headroom import corrected_score
@@ -63,7 +64,7 @@ def line(cell: Cell, history: History | None, problem: str = "") -> Line:
             cell.name, cell.task, cell.setting, cell.seed, "failed" if problem else "waiting", problem
         )
     best, tested, total = history.best(), history.tested, history.total
-    state = history.state if history.finished is not None or not problem else "failed"
+    state = words.state(history) if history.finished is not None or not problem else "failed"
     return Line(
         run=cell.name,
         task=cell.task,

@@ -6,9 +6,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, is_dataclass, replace
 from typing import Protocol
 
+import msgspec
+
 from apo.errors import DataError
-from apo.prompt import Prompt
+from apo.prompt import Exemplar, Prompt
 from apo.seeding import rng
+
+MAX_TOKENS = 64
+"""Of an answer, where nothing more is known of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +38,12 @@ class Example:
         return plain(self.input)
 
 
-@dataclass(frozen=True, slots=True)
-class Score:
+def as_exemplars(rows: Iterable[Example]) -> list[Exemplar]:
+    """Rows as exemplars that show their own answer."""
+    return [Exemplar(row.input, row.target, row.id) for row in rows]
+
+
+class Score(msgspec.Struct, frozen=True, gc=False):
     """How good one output is."""
 
     value: float
@@ -72,7 +81,7 @@ class Scorer(Protocol):
 class Decoding:
     """How the task model answers; greedy, so that a score is a property of the prompt."""
 
-    max_tokens: int = 64
+    max_tokens: int = MAX_TOKENS
     choices: tuple[str, ...] = ()
     """If set, the server may only answer with one of these (constrained decoding)."""
 

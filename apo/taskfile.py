@@ -57,7 +57,8 @@ class TaskFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     instruction: str = ""
     """The seed prompt's instruction."""
     layout: Layout = Layout()
-    max_tokens: int = 64
+    max_tokens: int | None = None
+    """Of an answer; None: learned from the known answers, see `apo.scorers.answer_limit`."""
     constrained: bool = False
     """Let the server answer with a label only (needs `labels`)."""
     splits: Sizes = Sizes()

@@ -1,15 +1,17 @@
 """All that a component of the search sees. There is no test split in it."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 
 from apo.candidate import Candidate, Evaluation
 from apo.embedding import Embed, SentenceEmbedder
 from apo.history import BANNED, History
 from apo.metering import MeteredModel
+from apo.outputs import RightOutputs
 from apo.prompt import Exemplar, Prompt
 from apo.scorers import Exact
-from apo.task import Example, Scorer
+from apo.task import Example, Scorer, as_exemplars
 from apo.whitebox import WhiteBox
 
 CHARACTERS_A_TOKEN = 3.0
@@ -51,11 +53,12 @@ class SearchView:
 
         Those that a person banned are not among them.
         """
-        history = self.history
-        scored = (c for c in history.candidates.values() if history.scores(c.id))
-        known = [c for c in scored if history.pruned.get(c.id) != BANNED]
-        known.sort(key=lambda c: (not self.history.is_full(c.id), self.history.preference(c)))
-        return known[:count]
+        return list(islice(self.in_order(), count))
+
+    def in_order(self) -> Iterator[Candidate]:
+        """All of them, the best first; to be read before anything changes."""
+        pruned = self.history.pruned
+        return (c for c in self.history.ranked() if pruned.get(c.id) != BANNED)
 
     def failures(self, candidate: str) -> list[tuple[Example, Evaluation]]:
         """The dev rows that a candidate answered worse than fully, in dev order."""
@@ -70,19 +73,20 @@ class SearchView:
         An exemplar from a dev row names it, so that the row is never shown its own answer. With `pool_of`
         the pool is that candidate's outputs, and gold pairs only where they cannot fill one prompt.
         """
-        gold = [Exemplar(row.input, row.target, row.id) for row in self.train]
+        gold = as_exemplars(self.train)
         if not self.pool_of:
-            return list(dict.fromkeys([*gold, *self._right_outputs(self.history.candidates)]))
-        own = list(self._right_outputs([self.pool_of]))
+            paid = [
+                Exemplar(r.input, text, r.id) for r in self.dev for text in self.history.right_outputs(r.id)
+            ]
+            return list(dict.fromkeys([*gold, *paid]))
+        own = list(self._own_outputs(self.pool_of))
         return own if len(own) >= self.max_exemplars else [*own, *gold]
 
-    def _right_outputs(self, candidates: Collection[str]) -> Iterator[Exemplar]:
-        for row in self.dev:
-            for candidate in candidates:
-                done = self.history.evaluations(candidate).get(row.id)
-                if done is None or done.score is None or done.score.value < 1 or done.cut_off:
-                    continue
-                yield Exemplar(row.input, done.output.strip(), row.id)
+    def _own_outputs(self, candidate: str) -> Iterator[Exemplar]:
+        done = self.history.evaluations(candidate)
+        right = RightOutputs()
+        right.take(done.values())
+        return (Exemplar(r.input, text, r.id) for r in self.dev for text in right.of(r.id))
 
     def fits(self, prompt: Prompt) -> bool:
         """Whether prompt, longest input and answer fit the context, as far as can be estimated."""

@@ -72,6 +72,25 @@ def forecast(made: Forecast) -> str:
     )
 
 
+def scoring(chosen: events.ScoringChosen | None) -> str:
+    """How candidates are scored on dev rows, and why."""
+    if chosen is None:
+        return "by whole answers"
+    way = (
+        "by whole answers"
+        if chosen.way == "generate"
+        else "by the first token; the sealed test by whole answers"
+    )
+    if not chosen.spend.calls:
+        return f"{way} ({chosen.reason})"
+    return (
+        f"{way} ({chosen.reason}). Compared on {chosen.same.n} rows: the same score on "
+        f"{percent(chosen.same)}; of those right in one way, right in both {percent(chosen.both)}; "
+        f"{100 * chosen.begun:.0f} % of first tokens begin a label; a whole answer takes "
+        f"{chosen.tokens:.1f} tokens"
+    )
+
+
 def expected(prediction: Prediction) -> str:
     """What a surrogate believed of a candidate before it was measured."""
     return f"{100 * prediction.mean:.1f} % ± {100 * prediction.deviation:.1f} was expected"
@@ -95,6 +114,15 @@ def time_left(history: History, budget: Budget) -> float | None:
     return max(0.0, history.seconds * (1 - share) / share)
 
 
+def state(history: History) -> str:
+    """`starting`, `running`, `paused`, `waiting` or `finished`, as far as the journal tells."""
+    if history.finished is not None:
+        return "finished"
+    if history.paused or history.lost:
+        return "paused" if history.paused else "waiting"
+    return "running" if history.candidates else "starting"
+
+
 def event(history: History, record: events.Record) -> str | None:
     """One event as a line, or None where it is not worth one. `history` has taken it in."""
     match record.event:
@@ -106,6 +134,8 @@ def event(history: History, record: events.Record) -> str | None:
             )
         case events.ForecastMade(forecast=made):
             return f"forecast: {forecast(made)}"
+        case events.ScoringChosen() as chosen:
+            return f"scoring: {scoring(chosen)}"
         case events.StepStarted(step=0 as step):
             return f"step {step}: the seed prompt"
         case events.StepStarted(step=step, side=None, component=component, cohort=cohort):

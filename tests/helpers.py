@@ -5,18 +5,19 @@ from dataclasses import replace
 from string import ascii_lowercase
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from apo import events, plugins
 from apo.backends import Request
-from apo.backends.scripted import Scripted, as_text
+from apo.backends.scripted import Scripted
 from apo.budget import Budget
 from apo.candidate import Candidate, Evaluation, Failure, Usage
 from apo.engine import Engine
 from apo.evaluation import Evaluator
 from apo.history import History
-from apo.prompt import Prompt
+from apo.prompt import Prompt, as_text
 from apo.resuming import card
 from apo.schedulers import Plan
 from apo.scorers import Choice
@@ -130,7 +131,11 @@ def ignorant(candidates: Sequence[str]) -> Posterior:
 
 
 def run_engine(
-    task: Task, spec: RunSpec, answer: Answer, store: MemoryStore | None = None
+    task: Task,
+    spec: RunSpec,
+    answer: Answer,
+    store: MemoryStore | None = None,
+    look_ahead: Callable[[Engine], None] = lambda _engine: None,
 ) -> tuple[History, MemoryStore, Scripted]:
     """A whole run with scripted models; a `store` that holds records already is continued."""
     store = MemoryStore() if store is None else store
@@ -147,6 +152,7 @@ def run_engine(
         surrogate=plugins.build("surrogates", spec.surrogate),
         evaluator=Evaluator(backend, task.scorer, task.decoding, 8, clock=lambda: 0.0, embed=letters),
         proposal_backend=backend,
+        look_ahead=look_ahead,
     )
     engine.run()
     return history, store, backend
@@ -158,6 +164,11 @@ def history_of(*facts: events.Event, clock: Callable[[], float] = lambda: 0.0) -
     for fact in facts:
         store.append(fact)
     return History(store.read())
+
+
+def folded(history: History) -> dict[str, Any]:
+    """All that was folded in, without what is only computed of it: to compare two histories."""
+    return {name: value for name, value in vars(history).items() if name != "_standing"}
 
 
 def proposed(*candidates: Candidate, step: int = 0) -> tuple[events.Event, ...]:
@@ -173,6 +184,6 @@ def evaluation(candidate: str, row: str, value: float | None, **changes: Any) ->
     """One evaluation; a `value` of None is a request that failed."""
     if value is None:
         failure = Failure("timeout", "too slow")
-        return replace(Evaluation(candidate, row, "", None, Usage(7), failure), **changes)
+        return msgspec.structs.replace(Evaluation(candidate, row, "", None, Usage(7), failure), **changes)
     score = Score(value, "red" if value else "blue")
-    return replace(Evaluation(candidate, row, "red", score, Usage(10, 2, 0.5)), **changes)
+    return msgspec.structs.replace(Evaluation(candidate, row, "red", score, Usage(10, 2, 0.5)), **changes)

@@ -138,19 +138,19 @@ class Place:
         return run
 
 
-def ended(process: Process) -> Done:
+def ended(process: Process, seconds: float = 120) -> Done:
     """What a process said, when it has ended."""
     try:
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=seconds)
     except BaseException:
         process.kill()
         raise
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 
-def until(ready: Callable[[], bool], process: Process) -> None:
+def until(ready: Callable[[], bool], process: Process, seconds: float = 60) -> None:
     """Wait for what a process is about to cause."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + seconds
     while not ready():
         if process.poll() is not None or time.monotonic() > deadline:
             process.kill()

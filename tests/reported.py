@@ -9,10 +9,11 @@ from apo.events import Event, Record
 from apo.prompt import Exemplar, Prompt
 from apo.statistics import Interval
 from apo.store.memory import MemoryStore
+from apo.task import as_exemplars
 from tests.helpers import evaluation, started, toy_spec, toy_task
 
 TASK = toy_task()
-BALLS = tuple(Exemplar(row.input, row.target, row.id) for row in TASK.train)
+BALLS = tuple(as_exemplars(TASK.train))
 SEED = Candidate("c0", TASK.seed)
 SHOWN = Candidate("c1", replace(TASK.seed, exemplars=BALLS[:2]), ("c0",), "uniform", "exemplars")
 TOLD = Candidate("c2", Prompt("Name it.", BALLS[:2]), ("c1",), "opro", "instruction")

@@ -4,11 +4,11 @@ from collections.abc import Callable, Sequence
 
 from apo import events
 from apo.backends import Completion, Request
-from apo.backends.scripted import Scripted, as_text
+from apo.backends.scripted import Scripted
 from apo.candidate import Candidate, Evaluation, Failure
 from apo.history import History
 from apo.metering import MeteredModel
-from apo.prompt import Prompt
+from apo.prompt import Prompt, as_text
 from apo.store.memory import MemoryStore
 from apo.task import Task
 from apo.view import SearchView

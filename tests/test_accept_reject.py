@@ -13,12 +13,13 @@ from apo.errors import ConfigError
 from apo.exemplars.accept_reject import Value, _values
 from apo.history import History
 from apo.prompt import Exemplar, Prompt
+from apo.task import as_exemplars
 from apo.view import SearchView
 from tests.components.helpers import view_at
 from tests.helpers import evaluation, history_of, proposed, started, toy_spec, toy_task
 
 TASK = toy_task()
-POOL = [Exemplar(row.input, row.target, row.id) for row in TASK.train]
+POOL = as_exemplars(TASK.train)
 
 
 def history(scores: Mapping[Prompt, Sequence[float]], seed: Sequence[float] = (0.0,) * 20) -> History:

@@ -36,6 +36,20 @@ def test_least(tmp_path: Path) -> None:
     )
 
 
+def test_engine(tmp_path: Path) -> None:
+    """A server that runs share, unless they ask for an engine each; a model with an address needs none."""
+    common = {"engine": "inprocess", "proposal_model": "big"}
+    plain, own = (
+        specs(tmp_path, {"tasks": ["tickets"], "common": more})["tickets-default-s0"] for more in ({}, common)
+    )
+    url = {"tasks": ["tickets"], "common": {**common, "proposal_url": "http://h/v1"}}
+    mixed = specs(tmp_path, url)["tickets-default-s0"]
+
+    assert "server" == plain.model.engine
+    assert ["inprocess"] * 2 == [m.engine for m in (own.model, own.proposal_model) if m]
+    assert ["inprocess", "server"] == [m.engine for m in (mixed.model, mixed.proposal_model) if m]
+
+
 def test_product(tmp_path: Path) -> None:
     """Every task meets every setting with every seed."""
     content = {
@@ -169,6 +183,7 @@ MISTAKES: dict[str, tuple[Any, str]] = {
     "parallel_many": ({**T, "parallel": 65}, "`parallel` must be a number of runs from 1 to 64, not 65"),
     "name_parent": ({**T, "name": "../x"}, "'../x' cannot be a folder's name"),
     "label_long": ({"tasks": [{"task": "tickets", "label": "x" * 99}]}, "cannot be a folder's name"),
+    "engine": ({**T, "common": {"engine": "gpu"}}, "Invalid enum value 'gpu' - at `.*engine`"),
     "too_many": ({**T, "seeds": list(range(MOST_RUNS + 1))}, f"asks for {MOST_RUNS + 1} runs; {MOST_RUNS}"),
 }
 """What a batch file says, and a pattern of the message that it gets."""

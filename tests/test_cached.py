@@ -2,20 +2,20 @@
 
 import itertools
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from apo.backends import Completion, Request
 from apo.backends.cached import AHEAD, CHECKS, LEAST, Cached
 from apo.backends.completions import Completions
-from apo.backends.scripted import Scripted, as_text
+from apo.backends.scripted import Scripted
 from apo.candidate import Failure
-from apo.prompt import Message
+from apo.prompt import Message, as_text
 
 
 @pytest.fixture

@@ -9,15 +9,15 @@ from hypothesis import strategies as st
 
 from apo import plugins
 from apo.backends import Request
-from apo.backends.scripted import as_text
 from apo.candidate import Failure
 from apo.errors import ConfigError
-from apo.prompt import Exemplar, Layout, Prompt
+from apo.prompt import Exemplar, Layout, Prompt, as_text
 from apo.proposers.capo import Capo, crossed, mutated
+from apo.task import as_exemplars
 from tests.helpers import toy_task
 from tests.searches import asked, searched
 
-POOL = [Exemplar(row.input, row.target, row.id) for row in toy_task().train]
+POOL = as_exemplars(toy_task().train)
 MERGING = "Merge these"
 lists = st.lists(st.sampled_from(POOL), unique=True, max_size=8).map(tuple)
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from apo import words
 from apo.store.runs import RunFolder, list_runs
 from tests.components.helpers import FakeServer, fake_server
 from tests.places import (
@@ -73,7 +74,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
 
 def test_one_fails(scene: Scene) -> None:
     """A run whose server answers nothing fails alone: the others finish, and the exit code is 1."""
-    states = {name: run.history().state for name, run in cells(scene.place).items()}
+    states = {name: words.state(run.history()) for name, run in cells(scene.place).items()}
 
     assert 1 == scene.done.returncode
     assert {"parity-a-s0": "finished", "parity-dead-s0": "running", "parity-z-s0": "finished"} == states
@@ -128,6 +129,13 @@ CANNOT: dict[str, dict[str, Any]] = {
     "parity-default-s0: A budget of 20 calls is too small": {"common": {"calls": 20}},
     "parity-b-s1: There is no proposer 'nope'": {"settings": {"b": {"proposer": "nope"}}, "seeds": [1]},
     "There is no option in": {"common": {"nope": 1}},
+    "parity-default-s0: with the engine `inprocess` each run loads the model for itself, so 3 runs": {
+        "common": {"url": None, "engine": "inprocess"},
+        "parallel": 3,
+    },
+    "parity-default-s0: The engine `inprocess` is vLLM in this run's own care, and http": {
+        "common": {"engine": "inprocess"}
+    },
 }
 """A part of a message, and what a batch file says to get it."""
 

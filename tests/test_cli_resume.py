@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from apo import events
+from apo import events, words
 from apo.store.journal import read_records
 from tests.components.helpers import fake_server
 from tests.places import (
@@ -42,7 +42,7 @@ def test_interrupted_once(stopped: Stopped) -> None:
     assert "apo: finishing the rows in flight; once more stops at once." == finishing
     assert "apo: interrupted; what was answered is kept. Go on with: apo resume mine" == said
     assert stopped.asked == rows(stopped.place.run) > 40
-    assert "running" == stopped.place.run.history().state
+    assert "running" == words.state(stopped.place.run.history())
 
 
 @pytest.mark.parametrize("name", ["mine", "last", "path"])
@@ -53,7 +53,7 @@ def test_resume(stopped: Stopped, tmp_path: Path, name: str) -> None:
     journal = run.journal.read_bytes()
     done = well(place.on_runs("resume", str(run.path) if name == "path" else name))
 
-    assert "finished" == run.history().state
+    assert "finished" == words.state(run.history())
     assert rows(run) - stopped.asked == rows_asked(stopped.server) - before > 0
     assert run.journal.read_bytes().startswith(journal)
     assert f"The best prompt: {run.best}" in done.stdout
@@ -83,7 +83,7 @@ def test_interrupted_twice(tmp_path: Path) -> None:
     assert held < asked
     assert f"Going on with {place.run.name}; --fresh begins a new run." == done.stderr.splitlines()[0]
     assert rows(place.run) - held == again
-    assert "finished" == place.run.history().state
+    assert "finished" == words.state(place.run.history())
 
 
 def test_json(stopped: Stopped, tmp_path: Path) -> None:
@@ -103,8 +103,32 @@ def test_same_command(stopped: Stopped, tmp_path: Path) -> None:
 
     assert "Going on" not in well(first.result()).stderr
     assert well(second.result()).stderr.startswith("Going on with mine; ")
-    assert ["finished"] * 2 == [place.run.history().state for place in (by_name, without)]
+    assert ["finished"] * 2 == [words.state(place.run.history()) for place in (by_name, without)]
     assert "resumed after 4" in second.result().stderr
+
+
+def test_with_one_more_server(stopped: Stopped, tmp_path: Path) -> None:
+    """The same command with one more address goes on with the run by its name, and asks both servers."""
+    place = stopped.copy(tmp_path)
+    before = rows_asked(stopped.server)
+    with fake_server(even) as second:
+        done = place.apo(*place.line(stopped.server, "--url", second.url, "--name", "mine"))
+        well(done)
+        asked = rows_asked(second)
+
+    assert "finished" == words.state(place.run.history())
+    assert 0 < asked < rows(place.run) - stopped.asked
+    assert rows_asked(stopped.server) > before
+    assert [stopped.server.url, second.url] == list(place.run.spec().model.urls)
+
+
+def test_another_server(stopped: Stopped, tmp_path: Path) -> None:
+    """Without any of the addresses that a run began with it is another run."""
+    place = stopped.copy(tmp_path)
+    elsewhere = {stopped.server.url: "http://127.0.0.1:9/v1"}
+    line = [elsewhere.get(word, word) for word in place.line(stopped.server, "--name", "mine")]
+
+    refused(place.apo(*line), 2, "The run mine was begun with other options: model.base_url")
 
 
 def test_fresh(stopped: Stopped, tmp_path: Path) -> None:
@@ -123,7 +147,7 @@ def test_fresh(stopped: Stopped, tmp_path: Path) -> None:
 
 def states(place: Place) -> dict[str, str]:
     """What each run's journal says of its state."""
-    return {run.name: run.history().state for run in place.runs}
+    return {run.name: words.state(run.history()) for run in place.runs}
 
 
 def test_finished(tmp_path: Path) -> None:
@@ -147,7 +171,6 @@ OTHER = {
     "calls": (["--calls", "90"], "budget.calls is 100 there and 90 here"),
     "proposer": (["--proposer", "opro"], "proposers"),
     "model": (["--model", "other"], "model.model is 'fake' there and 'other' here"),
-    "url": (["--url", "http://127.0.0.1:9/v1"], "model.base_url"),
     "layouts": (["--no-layouts"], "layouts is True there and False here"),
     "patience": (["--patience", "1"], "patience is 600.0 there and 60.0 here"),
 }

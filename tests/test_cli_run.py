@@ -13,6 +13,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from apo import words
 from apo.store.runs import RunFolder, list_runs
 from tests.components.helpers import FakeServer, asked_text, fake_server
 from tests.test_cli import APO, FILES
@@ -99,7 +100,7 @@ def test_budget_and_ledger(finished: Finished) -> None:
     history = finished.run.history()
 
     assert history.total.calls == len(finished.server.asked) <= CALLS
-    assert "finished" == history.state
+    assert "finished" == words.state(history)
 
 
 def test_best_fits_schema(finished: Finished) -> None:

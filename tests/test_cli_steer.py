@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from apo import events
+from apo import events, words
 from apo.history import History
 from apo.store.journal import read_records
 from apo.store.runs import RunFolder
@@ -61,7 +61,7 @@ def test_live(tmp_path: Path) -> None:
     assert ["Sent: add a candidate.", "Sent: ban c1."] == [d.stderr.strip() for d in done[:2]]
     refused(done[2], 2, "would refuse to promote c0: it has met every dev row already")
     assert "Sent: set the budget.\n" == done[3].stderr
-    assert (0, "paused") == (while_paused, paused.state)
+    assert (0, "paused") == (while_paused, words.state(paused))
     _check_obeyed(place.run.history())
     assert [] == facts(place.run, events.CommandRefused)
     assert "received: pause\npaused\n" in whole.stderr

@@ -2,10 +2,10 @@
 
 import stat
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from apo.backends import Completion, Request
 from apo.backends.completions import Completions, describe, server_key
@@ -231,11 +231,11 @@ def test_server_key() -> None:
     """The key is 16 hex digits and differs with every field of the identity."""
     plain = Identity("m")
     others = [
-        replace(plain, model="n"),
-        replace(plain, root="r"),
-        replace(plain, engine="vllm 1"),
-        replace(plain, base_url="http://x/v1"),
-        replace(plain, context=2048),
+        Identity("n"),
+        Identity("m", root="r"),
+        Identity("m", engine="vllm 1"),
+        Identity("m", base_url="http://x/v1"),
+        Identity("m", context=2048),
     ]
     keys = {server_key(identity) for identity in (plain, *others)}
 

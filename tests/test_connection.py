@@ -219,6 +219,14 @@ def test_check_no_address(url: str) -> None:
         check(ModelSpec("m", url))
 
 
+def test_own_engine_has_no_address() -> None:
+    """An engine of the run's own and somebody's server are two things; both together are refused."""
+    check(ModelSpec("m", engine="inprocess"))
+
+    with pytest.raises(ConfigError, match=r"http://127.0.0.1:8000/v1 is the address .* --engine, or --url"):
+        check(ModelSpec("m", "http://127.0.0.1:8000/v1", engine="inprocess"))
+
+
 @pytest.mark.parametrize(
     "url", [None, "http://127.0.0.1:8000/v1", "http://[::1]:8000/v1", "http://localhost"]
 )

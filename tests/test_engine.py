@@ -11,14 +11,14 @@ from apo import events, plugins
 from apo.alternations import Alternation
 from apo.backends import Request
 from apo.backends.patient import Patient
-from apo.backends.scripted import Scripted, as_text
+from apo.backends.scripted import Scripted
 from apo.budget import Budget, Spend
 from apo.candidate import Candidate, Failure
 from apo.engine import Engine
 from apo.evaluation import Evaluator
 from apo.forecasting import FIRST_ROWS, least_calls
 from apo.history import History
-from apo.prompt import Prompt
+from apo.prompt import Prompt, as_text
 from apo.spec import RunSpec
 from apo.store.memory import MemoryStore
 from apo.task import Task

@@ -5,9 +5,9 @@ import pytest
 from apo import events
 from apo.backends import Request
 from apo.backends.patient import MANY
-from apo.backends.scripted import as_text
 from apo.candidate import Failure
 from apo.errors import RunError
+from apo.prompt import as_text
 from apo.task import Task
 from tests.helpers import skilled, toy_spec, toy_task
 from tests.test_engine import SMALL, Run, run

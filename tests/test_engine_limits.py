@@ -6,18 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from apo.alternations import Move
+from apo.alternations import Move, arms
 from apo.backends import Request
-from apo.backends.scripted import as_text
 from apo.belief import Belief
 from apo.budget import Budget
 from apo.candidate import Failure
 from apo.errors import ConfigError, DataError, RunError
 from apo.forecasting import least_calls
 from apo.history import History
+from apo.prompt import as_text
 from apo.schedulers import Plan, Scheduler, untried
+from apo.step import Step
 from apo.task import check_rows
-from tests.helpers import run_engine, skilled, toy_spec, toy_task
+from tests.helpers import history_of, run_engine, skilled, started, toy_spec, toy_task
 from tests.test_engine import Run
 
 TASK = toy_task()
@@ -45,6 +46,19 @@ def test_perfect_seed_and_reflection_alone_ends() -> None:
 
     assert history.finished is not None
     assert (history.finished.reason, history.finished.best) == ("nothing left to try", "c0")
+
+
+@pytest.mark.parametrize(
+    ("read", "turns", "left"), [(0, 1, False), (9, 1, True), (9, 3, True), (9, 4, False)]
+)
+def test_turns_that_bring_nothing(read: int, turns: int, left: bool) -> None:
+    """A free turn without a proposal is the last one, but a look into weights has a few tries."""
+    history = history_of(started(TASK, toy_spec(proposers=("greater",), selectors=(), layouts=False)))
+    history.steps += [
+        Step(n, "instruction", "greater", 8, 100, proposed=(), read=read, finished=True) for n in range(turns)
+    ]
+
+    assert left == (("instruction", "greater") in arms(history))
 
 
 def test_candidate_with_few_answered_rows_does_not_win() -> None:

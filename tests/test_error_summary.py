@@ -6,10 +6,9 @@ import pytest
 
 from apo import plugins
 from apo.backends import Request
-from apo.backends.scripted import as_text
 from apo.candidate import Candidate, Evaluation, Failure, Usage
 from apo.errors import ConfigError
-from apo.prompt import Prompt
+from apo.prompt import Prompt, as_text
 from apo.proposers._errors import by_kind, kind, labels
 from apo.proposers.error_summary import ErrorSummary
 from apo.task import Example, Score, Task

@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 
 from apo.backends import Backend, Completion, Request
-from apo.backends.scripted import Scripted, as_text
+from apo.backends.scripted import Scripted
 from apo.candidate import Candidate, Evaluation, Failure, Usage
 from apo.errors import RunError
 from apo.evaluation import Evaluator, Pair
-from apo.prompt import Exemplar, Layout, Prompt
+from apo.prompt import Exemplar, Layout, Prompt, as_text
 from apo.task import Decoding, Task
 from tests.helpers import FrozenClock, skilled
 
@@ -98,11 +98,19 @@ def test_chunks_by_rows(toy_task: Task, rows: int, sizes: list[int]) -> None:
     assert sizes == [len(chunk) for chunk in chunks]
 
 
+def test_chunks_near_the_end(toy_task: Task) -> None:
+    """Once little is left to do every answer is handed over at once."""
+    left = iter([False] * 10 + [True] * 1000)
+    opened = evaluator(toy_task, Scripted(skilled(toy_task)), chunk_rows=100, ending=lambda: next(left))
+    sizes = [len(chunk) for chunk in opened.evaluate(pairs(toy_task))]
+    assert sizes == [11] + [1] * (len(toy_task.dev) - 11)
+
+
 def test_chunks_by_time(toy_task: Task, clock: FrozenClock) -> None:
     """A chunk is handed over when its time is up."""
 
     def slow(request: Request) -> str | Failure:
-        clock.advance(0.4)
+        clock.advance(0.2)
         return skilled(toy_task)(request)
 
     chunks = evaluator(toy_task, Scripted(slow), clock=clock).evaluate(pairs(toy_task, 7))

@@ -7,30 +7,29 @@ from typing import Any
 
 import pytest
 import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-from transformers import PreTrainedTokenizerFast
 
 from apo import plugins
 from apo.backends import Request
-from apo.backends.scripted import Scripted, as_text
+from apo.backends.scripted import Scripted
 from apo.candidate import Failure
 from apo.errors import ConfigError
 from apo.metering import MeteredModel
-from apo.prompt import Exemplar, Layout, Prompt
+from apo.prompt import Exemplar, Prompt, as_text
 from apo.proposers._examples import Examples, compare
-from apo.proposers._extraction import extractor, gold
-from apo.proposers._tokens import READABLE, Source
+from apo.proposers._extraction import extractor
+from apo.proposers._tokens import READABLE
 from apo.proposers.greater import Greater
-from apo.scorers import Choice, Exact, Numeric
-from apo.task import Example
+from apo.scorers import Choice
+from apo.step import Step
 from apo.view import SearchView
 from apo.whitebox import Opened, WhiteBox
-from apo.whitebox.framing import answer_tokens, frame, survives, tokens
-from tests.searches import searched
+from apo.whitebox.framing import survives, tokens
+from tests.helpers import evaluation, toy_task
+from tests.searches import outcome, searched
 from tests.whiteboxes import box, tiny
 
 SEED = Prompt("Name the colour.")
-SMALL = Greater(positions=4, rows=4, reasoning=30)
+SMALL = Greater(positions=4, rows=4, reasoning=30, check="loss")
 
 
 def thinking(request: Request) -> str:
@@ -91,7 +90,7 @@ def test_positions_go_round_over_the_turns() -> None:
     for turns in (0, 1):
         search, _ = view()
         step = search.history.steps[0]
-        step.component = "greater:positions=2" if turns else "seed"
+        step.component, step.proposed = ("greater:positions=2" if turns else "seed"), ()
         found = replace(SMALL, positions=2, truncate=False, reasoning=0).propose(search, 8, Random("1"))
         texts = [proposal.prompt.instruction for proposal in found]
         places = {
@@ -102,6 +101,35 @@ def test_positions_go_round_over_the_turns() -> None:
     assert changed[0] <= {0, 1}
     assert changed[1] <= {2, 3}
     assert changed[0] | changed[1]
+
+
+@pytest.mark.parametrize(
+    ("scores", "pruned", "origin"),
+    [((0.5, 0.5), "", "c1"), ((0.5, 0.4), "", "c0"), ((0.5, 0.6), "worse", "c0"), ((0.5, 0.6), "", "c1")],
+)
+def test_where_a_turn_goes_on(scores: tuple[float, float], pruned: str, origin: str) -> None:
+    """From what the last turn ended with, which as good scores may hide, unless that was worse or dropped."""
+    search, _ = view()
+    history = searched([SEED, Prompt("Name the best colour.")], scores).history
+    history.steps.append(Step(1, "instruction", "greater", 1, 100, proposed=("c1",)))
+    if pruned:
+        history.pruned["c1"] = pruned
+    found = SMALL.propose(replace(search, history=history), 8, Random("1"))
+
+    assert {(origin,)} == {proposal.parents for proposal in found}
+
+
+@pytest.mark.parametrize(("words", "asks"), [("red", False), ("I think that it is red. " * 12, True)])
+def test_answers_alone_are_no_reasoning(words: str, asks: bool) -> None:
+    """Where the model writes nothing but answers, it is not asked; the white box knows all there is."""
+    search, backend = view()
+    done = [evaluation("c0", row.id, 0.5, output=words) for row in search.dev]
+    seed = search.history.candidates["c0"]
+    history = outcome(toy_task(), [seed], done).history
+    found = replace(SMALL, reasoning=None).propose(replace(search, history=history), 8, Random("1"))
+
+    assert found
+    assert asks == bool(backend.requests)
 
 
 @pytest.mark.parametrize("kind", ["random", "errors", "none", "union", "no reasoning"])
@@ -216,73 +244,3 @@ def test_options(options: str) -> None:
     """What cannot be is refused."""
     with pytest.raises(ConfigError):
         plugins.build("proposers", f"greater:{options}")
-
-
-def merging() -> Opened:
-    """The tiny model with a tokenizer that joins a space with the letter behind it."""
-    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
-    vocabulary = {token: place for place, token in enumerate(["</s>", *letters, "Ġr", "Ġ4", "Ġb"])}
-    words = Tokenizer(models.BPE(vocabulary, [("Ġ", "r"), ("Ġ", "4"), ("Ġ", "b")]))
-    words.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    words.decoder = decoders.ByteLevel()
-    fast: Any = PreTrainedTokenizerFast
-    return Opened(tiny().model, fast(tokenizer_object=words, eos_token="</s>"), "merging", 1 << 30)
-
-
-@pytest.mark.parametrize(("place", "expected"), [(0, "r"), (5, " r")])
-def test_a_prompt_begins_without_a_space(place: int, expected: str) -> None:
-    """Where a model expects a word after a space, a prompt may begin with the word, and go on with both."""
-    opened = merging()
-    bias = torch.zeros(len(tiny().tokenizer))
-    bias = torch.nn.functional.pad(bias, (0, len(opened.tokenizer) - len(bias)))
-    bias[opened.tokenizer.convert_tokens_to_ids("Ġr")] = 10_000
-
-    def bend(logits: torch.Tensor) -> torch.Tensor:
-        missing = len(bias) - logits.shape[-1]
-        return torch.nn.functional.pad(logits, (0, missing), value=-1000.0) + bias
-
-    bending = Opened(Bent(opened.model, bend), opened.tokenizer, "bent", 1 << 30)
-    source = Source(WhiteBox(lambda: bending), bending, ["Who?", "What?"], 1, "intersection")
-    found = source.natural(tokens(opened, "Say, it."), place, 1, Random("1"))
-
-    assert expected == opened.tokenizer.decode(found.tokens[:1])
-
-
-def test_wrong_extractor_is_refused() -> None:
-    """One that ends in the space that belongs to the answer's token; the message shows the tokens."""
-    with pytest.raises(ConfigError, match=r"'s', ' '\].*'s', ' r', 'e', 'd'\].*without a space"):
-        answer_tokens(merging(), "The answer is ", "red")
-    search, backend = view(whitebox=WhiteBox(merging))
-    with pytest.raises(ConfigError, match="extractor"):
-        replace(SMALL, extractor="The answer is ").propose(search, 8, Random("1"))
-    assert not backend.requests
-
-
-@pytest.mark.parametrize(
-    ("scorer", "target", "begins"),
-    [(Choice(("red", "blue")), "Red", " r"), (Numeric(), "so 42", " 4"), (Exact(), "red\nindeed", " r")],
-)
-def test_extractors(scorer: Any, target: str, begins: str) -> None:
-    """After each, the gold answer begins with a token of its own, a space included."""
-    opened = merging()
-    answer = gold(scorer, Example("1", "?", target))
-    found = answer_tokens(opened, extractor(scorer), answer)
-
-    assert opened.tokenizer.decode(found[:1]) == begins
-    assert f" {answer}" == opened.tokenizer.decode(found)
-
-
-@pytest.mark.parametrize("form", ["turns", "fields", "flat", "completion"])
-@pytest.mark.parametrize("place", ["system", "first", "last"])
-def test_frames_hold_the_whole_prompt(form: Any, place: Any) -> None:
-    """Around the instruction stands what the model receives, in every layout."""
-    exemplars = (Exemplar("Which colour has ball 0000?", "red", "row-0"),)
-    prompt = Prompt("Say it.", exemplars, Layout(form, place))
-    search, _ = view()
-    row = search.train[1]
-    before, behind = frame(tiny(), prompt, row)
-    text = tiny().tokenizer.decode(before) + "Say it." + behind
-
-    assert row.input in behind
-    assert text.index("Say it.") < text.index(row.input)
-    assert "red" in text

@@ -2,7 +2,7 @@
 
 import pytest
 
-from apo import events
+from apo import events, words
 from apo.budget import Forecast, Spend
 from apo.candidate import Candidate, Evaluation, prompt_length, scored
 from apo.errors import RunError
@@ -41,7 +41,12 @@ def test_empty() -> None:
     """Before the first event nothing is known, and asking for the run says so."""
     history = History()
 
-    assert (0, 0.0, "starting", None) == (history.length, history.seconds, history.state, history.best())
+    assert (0, 0.0, "starting", None) == (
+        history.length,
+        history.seconds,
+        words.state(history),
+        history.best(),
+    )
     with pytest.raises(RunError, match="no RunStarted event"):
         _ = history.spec
 
@@ -274,7 +279,7 @@ def test_state(toy_task: Task) -> None:
     ended = events.RunFinished(reason="budget spent", best="c0")
     stages = [history_of(first), begun(toy_task), begun(toy_task, tested), begun(toy_task, tested, ended)]
 
-    assert ["starting", "running", "running", "finished"] == [history.state for history in stages]
+    assert ["starting", "running", "running", "finished"] == [words.state(history) for history in stages]
     assert (tested, ended) == (stages[3].tested, stages[3].finished)
 
 

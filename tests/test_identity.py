@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import asdict
 
+from apo.backends.frames import PROBE
 from apo.errors import ServerError
-from apo.identity import MOST_BYTES, PROBE, identify, public
+from apo.identity import MOST_BYTES, identify, public
 from apo.spec import Identity
 from tests.little_server import Asked, Reply, serving
 
@@ -48,8 +50,9 @@ def test_template_is_asked_with_every_role() -> None:
     asked = next(asked for asked in running.asked if asked.path == "/tokenize")
 
     assert ("POST", "key") == (asked.method, asked.key)
-    assert {"model": "m", "messages": list(PROBE), "add_generation_prompt": True} == asked.body
-    assert {"system", "user", "assistant"} == {turn["role"] for turn in PROBE}
+    messages = [asdict(message) for message in PROBE]
+    assert {"model": "m", "messages": messages, "add_generation_prompt": True} == asked.body
+    assert {"system", "user", "assistant"} == {message.role for message in PROBE}
 
 
 def test_two_templates_are_two_servers() -> None:

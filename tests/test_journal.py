@@ -7,6 +7,7 @@ import pytest
 
 from apo import events
 from apo.errors import ConfigError
+from apo.events import Record
 from apo.store.journal import Journal, read_records
 from apo.task import Task
 from tests.helpers import FrozenClock, started, toy_spec
@@ -76,6 +77,16 @@ def test_reopened(tmp_path: Path) -> None:
     written(tmp_path / "j", NEXT)
 
     assert [0, 1, 2, 3] == [record.n for record in read_records(tmp_path / "j")]
+
+
+def test_shown_what_is_there(tmp_path: Path) -> None:
+    """Opening shows each whole record once, in order."""
+    written(tmp_path / "j", *FACTS)
+    seen: list[Record] = []
+    Journal(tmp_path / "j", fold=seen.append).close()
+
+    assert seen == list(read_records(tmp_path / "j"))
+    assert [*FACTS] == [record.event for record in seen]
 
 
 def test_torn_anywhere(tmp_path: Path) -> None:

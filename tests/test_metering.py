@@ -6,11 +6,11 @@ from random import Random
 import pytest
 
 from apo.backends import Completion, Request
-from apo.backends.scripted import Scripted, as_text
+from apo.backends.scripted import Scripted
 from apo.budget import Spend
 from apo.candidate import Failure, Usage
 from apo.metering import MeteredModel, Reply
-from apo.prompt import Message
+from apo.prompt import Message, as_text
 
 
 def chats(*texts: str) -> list[tuple[Message, ...]]:

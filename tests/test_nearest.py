@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apo import events, words
-from apo.backends.scripted import Scripted, as_text
+from apo.backends.scripted import Scripted
 from apo.candidate import Candidate, prompt_length
 from apo.errors import RunError
 from apo.evaluation import Evaluator
 from apo.nearest import resolve
 from apo.points import points
-from apo.prompt import Exemplar, Prompt, render
+from apo.prompt import Exemplar, Prompt, as_text, render
 from apo.task import Decoding, Example, with_sources
 from tests.components.helpers import view_at
 from tests.helpers import letters, proposed, toy_task

@@ -7,8 +7,9 @@ from apo.candidate import Candidate
 from apo.evaluation import Evaluator
 from apo.events import EvaluationsFinished
 from apo.export import export
-from apo.prompt import Exemplar, Prompt
+from apo.prompt import Prompt
 from apo.rescoring import rescore
+from apo.task import as_exemplars
 from tests.helpers import history_of, letters, proposed, skilled, started, toy_spec, toy_task
 
 TASK = toy_task()
@@ -17,7 +18,7 @@ TASK = toy_task()
 def test_pool() -> None:
     """A prompt that shows the nearest is scored with each row's own neighbours, itself left out."""
     rows = (*TASK.train[:5], *TASK.dev[:5])
-    pool = tuple(Exemplar(row.input, row.target, row.id) for row in rows)
+    pool = tuple(as_exemplars(rows))
     candidate = Candidate("c0", Prompt("Name the colour.", pool, nearest=3))
     search = Scripted(skilled(TASK))
     evaluator = Evaluator(search, TASK.scorer, TASK.decoding, embed=letters)

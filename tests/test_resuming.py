@@ -42,6 +42,16 @@ def test_may_change(changes: dict[str, Any]) -> None:
     check(server=replace(SERVER, **changes))
 
 
+def test_either_engine_goes_on() -> None:
+    """A run that was begun on a server goes on without one, though other differences are still found."""
+    own = replace(SPEC, model=replace(SPEC.model, engine="inprocess"), proposal_model=None)
+
+    check(spec=own)
+    assert own == SPEC
+    with pytest.raises(ConfigError, match="seed is 0 there and 1 here"):
+        check(spec=replace(own, seed=1))
+
+
 @pytest.mark.parametrize(
     ("changes", "told"),
     [

@@ -6,11 +6,12 @@ import signal
 import stat
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from apo import events
+from apo import events, words
 from apo.errors import ConfigError
 from apo.store.journal import Journal
 from apo.store.runs import RunFolder, create, find, list_runs, named, unfinished
@@ -274,7 +275,7 @@ def test_not_begun(tmp_path: Path) -> None:
     """A run that has a specification and no journal yet has an empty history."""
     history = create(tmp_path, "toy", toy_spec()).history()
 
-    assert ("starting", 0) == (history.state, history.length)
+    assert ("starting", 0) == (words.state(history), history.length)
 
 
 def test_broken_journal_is_no_candidate(tmp_path: Path) -> None:
@@ -283,3 +284,13 @@ def test_broken_journal_is_no_candidate(tmp_path: Path) -> None:
     folder.journal.write_bytes(b"garbage\n")
 
     assert unfinished(tmp_path, toy_spec()) is None
+
+
+def test_engine_of_a_run(tmp_path: Path) -> None:
+    """How vLLM is reached may change; it is the same run, found by the same options."""
+    folder = run(tmp_path)
+    spec = folder.spec()
+    folder.move(replace(spec, model=replace(spec.model, engine="inprocess")))
+
+    assert "inprocess" == folder.spec().model.engine
+    assert folder == unfinished(tmp_path, toy_spec())

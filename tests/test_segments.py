@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apo.backends import Request
-from apo.backends.scripted import Scripted, as_text
+from apo.backends.scripted import Scripted
 from apo.candidate import Failure
 from apo.errors import ConfigError
 from apo.metering import MeteredModel
-from apo.prompt import Prompt
+from apo.prompt import Prompt, as_text
 from apo.proposers._examples import Examples, compare
 from apo.proposers._segments import NAMES, read, segmented
 from apo.proposers.segments import Segments

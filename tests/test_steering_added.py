@@ -7,9 +7,8 @@ import pytest
 
 from apo import events
 from apo.backends import Request
-from apo.backends.scripted import as_text
 from apo.commands import Add
-from apo.prompt import Exemplar, Prompt
+from apo.prompt import Exemplar, Prompt, as_text
 from tests.helpers import skilled
 from tests.steered import Steered
 from tests.test_steering import EARLY, HOSTILE, TASK, facts, refused, steered

@@ -12,7 +12,7 @@ from apo.events import Record
 from apo.history import History
 from apo.prompt import Exemplar, Prompt
 from apo.steering import refusal
-from tests.helpers import evaluation, history_of, proposed, skilled, started, toy_spec, toy_task
+from tests.helpers import evaluation, folded, history_of, proposed, skilled, started, toy_spec, toy_task
 from tests.steered import Steered
 from tests.test_steering import EARLY, HOSTILE, MIDDLE, PLAIN, PRUNED, facts, names, refused, steered
 
@@ -176,7 +176,7 @@ def test_any_commands_at_any_time(sent: list[tuple[int, Order]], scheduler: str)
     assert sorted(received) == sorted(settled)
     assert len(run.backends[0].requests) == live.total.calls
     assert within_budget(records)
-    assert History(records).facts() == live.facts()
+    assert folded(History(records)) == folded(live)
 
 
 def within_budget(records: list[Record]) -> bool:

@@ -8,13 +8,13 @@ from apo import events
 from apo.alternations import Move
 from apo.alternations.two_stage import TwoStage
 from apo.backends import Request
-from apo.backends.scripted import as_text
 from apo.budget import Budget
 from apo.errors import ConfigError
 from apo.history import History
 from apo.plugins import build
-from apo.prompt import Exemplar
+from apo.prompt import Exemplar, as_text
 from apo.spec import RunSpec
+from apo.task import as_exemplars
 from tests.helpers import run_engine, toy_spec
 from tests.turns import SEED, TASK, Turn, calls_of, gaining, history_after, moved, simulate
 
@@ -98,7 +98,7 @@ def test_pool_is_the_best_instructions_own(history: History) -> None:
         for row in TASK.dev
         if (done := history.evaluations(best.id)[row.id]).score is not None and done.score.value == 1
     }
-    gold = {Exemplar(row.input, row.target, row.id) for row in TASK.train}
+    gold = set(as_exemplars(TASK.train))
     shown = {e for c in history.candidates.values() if c.side == "exemplars" for e in c.prompt.exemplars}
 
     assert {best.id} == {step.pool for step in history.steps if step.side == "exemplars"}

@@ -26,6 +26,7 @@ def options(written: Mapping[str, str], eager: bool = False) -> RunOptions:
     """
     given = {name: text.strip() for name, text in written.items() if text.strip()}
     named = {name: _names(name, given.pop(name)) for name in KINDS if name in given}
+    urls = tuple(given.pop("url", "").replace(",", " ").split())
     numbers = {name: _number(name, given.pop(name)) for name in ("calls", "minutes") if name in given}
     calls, minutes = numbers.get("calls"), numbers.get("minutes")
     if "data" in given:
@@ -36,6 +37,7 @@ def options(written: Mapping[str, str], eager: bool = False) -> RunOptions:
         minutes=minutes,
         proposer=named.get("proposer"),
         selector=named.get("selector"),
+        url=urls,
         eager=eager,
     )
 

@@ -25,6 +25,8 @@ def title(watched: Watched, folder: RunFolder) -> Text:
     parts = ["apo"]
     if watched.history.started is not None:
         parts += [line(watched.history.task.name, 24), line(watched.history.server.model, 24)]
+        chosen = watched.history.scoring
+        parts += ["scored by the first token"] if chosen and chosen.way == "token" else []
     return Text(
         " " + " · ".join(line(part, 40) for part in (*parts, folder.name)), no_wrap=True, overflow="ellipsis"
     )

@@ -95,7 +95,7 @@ class Watched:
         if not self.facts.live:
             return "stopped" if not self.catching_up else "starting"
         known: dict[str, State] = {"running": "running", "paused": "paused", "waiting": "waiting"}
-        return known.get(self.history.state, "starting")
+        return known.get(words.state(self.history), "starting")
 
     @property
     def luck(self) -> str:

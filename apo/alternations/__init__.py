@@ -19,6 +19,8 @@ OPENING_SIZE = 8
 """Exemplars that the opening shows."""
 WIDTHS: dict[Side, int] = {"layout": 12, "exemplars": 32, "instruction": 8}
 """Candidates of a step where the budget allows them. Exemplar lists cost nothing to propose."""
+TRIES = 4
+"""Turns that may bring nothing, one after the other, where a turn is a look into weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +70,19 @@ def arms(history: History) -> list[Arm]:
 def _exhausted(history: History, component: str) -> bool:
     """Whether a component's last turn took no call and gave nothing, and nothing has changed since.
 
-    A turn that takes calls ends with the budget; one that takes none would be taken for ever.
+    A turn that takes calls ends with the budget; one that takes none would be taken for ever. One that looks
+    into weights, at a few examples and places of a prompt, may find something the next time: it has TRIES.
     """
+    barren = 0
     for step in reversed(history.steps):
         if step.gain > 0:
             return False
         if step.component == component and step.finished:
-            return step.calls == 0
+            if step.calls:
+                return False
+            barren += 1
+            if barren == (TRIES if step.read else 1):
+                return True
     return False
 
 

@@ -1,15 +1,15 @@
 """Language models behind one method: requests in, completions out, failures as values."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 from apo.candidate import Failure, Usage
 from apo.prompt import Rendered
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(msgspec.Struct, frozen=True, gc=False):
     """One completion to ask for."""
 
     rendered: Rendered
@@ -25,8 +25,7 @@ class Request:
     """The asker's own mark; it is not sent."""
 
 
-@dataclass(frozen=True, slots=True)
-class Completion:
+class Completion(msgspec.Struct, frozen=True, gc=False):
     """What came back."""
 
     text: str
@@ -37,13 +36,28 @@ class Completion:
     """Why there is no text; then `text` is empty."""
 
 
+Answer = tuple[Request, Completion]
+
+
 class Backend(Protocol):
     """A language model. Failures of single requests are values; a raised error means it is broken."""
 
-    def stream(self, requests: Iterable[Request]) -> Iterator[tuple[Request, Completion]]:
+    def stream(self, requests: Iterable[Request]) -> Iterator[Answer]:
         """Answer every request once, in the order that answers arrive.
 
         Pulls requests lazily and keeps the server busy. Closing the iterator drops what is still
         under way.
         """
         ...
+
+
+def unmarked(request: Request) -> Request:
+    """A request without its asker's mark, which does not change the answer."""
+    return msgspec.structs.replace(request, tag="")
+
+
+def drop(stream: Iterator[Answer]) -> None:
+    """Close a stream, so that its backend drops what is under way."""
+    close = getattr(stream, "close", None)
+    if close is not None:
+        close()

@@ -3,9 +3,9 @@
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-from apo.backends import Backend, Completion, Request
+from apo.backends import Answer, Backend, Completion, Request, drop, unmarked
 from apo.backends.completions import Completions, Stored
 
 CHECKS = 16
@@ -18,7 +18,6 @@ AHEAD = 256
 """Most answers of the store that wait while the server is busy."""
 FIRST = 32
 """Requests for the server that are read before it is asked the first: few, since they cannot be recalled."""
-Answer = tuple[Request, Completion]
 
 
 @dataclass
@@ -67,6 +66,10 @@ class Cached:
         self.distrusted = False
         """Too many differed: what was stored before this object was made is not used."""
 
+    def knows(self, request: Request) -> bool:
+        """Whether the store has an answer, believed or not."""
+        return self._store.get(self._server, request) is not None
+
     def stream(self, requests: Iterable[Request]) -> Iterator[Answer]:
         """Answer every request once: from the store at once, from the server as answers arrive."""
         flow = _Flow(iter(requests))
@@ -82,10 +85,7 @@ class Cached:
                     yield request, completion
                     yield from self._ready(flow)
             finally:
-                # A backend drops what is under way when its stream is closed.
-                close = getattr(answers, "close", None)
-                if close is not None:
-                    close()
+                drop(answers)
                 flow.fed = False
 
     def _ready(self, flow: _Flow) -> Iterator[Answer]:
@@ -132,8 +132,8 @@ class Cached:
             flow.wanted.append(request)
         elif stored.id > self._old or request.temperature > 0 or self.checked >= self._checks:
             flow.hits.append((request, stored.completion))
-        elif self.checked + len(flow.checking) < self._checks and _plain(request) not in flow.checking:
-            flow.checking[_plain(request)] = stored.completion.text
+        elif self.checked + len(flow.checking) < self._checks and unmarked(request) not in flow.checking:
+            flow.checking[unmarked(request)] = stored.completion.text
             flow.wanted.append(request)
         else:
             # There are checks under way; one that fails will make room for another.
@@ -142,7 +142,7 @@ class Cached:
     def _learn(self, flow: _Flow, request: Request, completion: Completion) -> None:
         """Keep what the server answered, and if it was a check, draw the conclusion."""
         with self._guard:
-            before = flow.checking.pop(_plain(request), None)
+            before = flow.checking.pop(unmarked(request), None)
             compared = before is not None and completion.failure is None
             same = compared and before == completion.text
             self.checked += compared
@@ -156,8 +156,3 @@ class Cached:
                     self._place(flow, held, stored)
         if not same:
             self._store.put(self._server, request, completion)
-
-
-def _plain(request: Request) -> Request:
-    """A request without its asker's mark, which does not change the answer."""
-    return replace(request, tag="")

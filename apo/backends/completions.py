@@ -12,13 +12,13 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
-from apo.backends import Completion, Request
+from apo.backends import Completion, Request, unmarked
 from apo.backends.database import alone, open_database, told
 from apo.candidate import Usage
 from apo.spec import Identity
@@ -193,7 +193,7 @@ def describe(identity: Identity) -> str:
     """A server in a few words for people."""
     root = f" ({identity.root})" if identity.root not in ("", identity.model) else ""
     engine = f", {identity.engine}" if identity.engine else ""
-    place = f"at {identity.base_url}" if identity.base_url else "started by apo"
+    place = f"at {identity.base_url.replace(' ', ', ')}" if identity.base_url else "started by apo"
     return f"{identity.model}{root}{engine}, {place}"
 
 
@@ -202,7 +202,7 @@ def _content(request: Request) -> bytes | None:
     if request.temperature > 0 and request.seed is None:
         return None
     try:
-        return msgspec.json.encode(replace(request, tag=""))
+        return msgspec.json.encode(unmarked(request))
     except (ValueError, OverflowError):
         return None  # text that is no Unicode, or a number that JSON has no place for
 

@@ -16,7 +16,7 @@ REST = 5.0
 class Concurrency:
     """The current limit of requests in flight; `finished` and `refused` move it."""
 
-    limit: int = 32
+    limit: int = 64
     most: int = 512
     _settled: bool = False
     _best_rate: float = 0.0

@@ -9,13 +9,14 @@ import itertools
 import queue
 import threading
 import time
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+import aiohttp
+import msgspec
 import openai
 
-from apo.backends import Completion, Request
+from apo.backends import Answer, Completion, Request
 from apo.backends.concurrency import Concurrency
 from apo.backends.replies import TooLargeError, bound, classify, is_final, read, retry_after
 from apo.backends.retries import Retries
@@ -23,7 +24,17 @@ from apo.candidate import Usage
 
 TIMEOUT = 300.0
 """Seconds that one answer may take, to its last byte."""
-Answer = tuple[Request, Completion]
+TROUBLE = (
+    openai.OpenAIError,
+    aiohttp.ClientError,
+    TimeoutError,
+    TooLargeError,
+    ValueError,  # the reply is no JSON, or the request no UTF-8
+    RecursionError,  # it is nested
+)
+"""What asking may end with; anything else is a defect of apo."""
+Answers = queue.SimpleQueue[Answer | BaseException | None]
+"""None follows the last."""
 
 
 class OpenAI:
@@ -56,23 +67,17 @@ class OpenAI:
             api_key=api_key,
             timeout=timeout,
             max_retries=0,
-            http_client=openai.DefaultAsyncHttpxClient(event_hooks={"response": [bound]}),
+            http_client=openai.DefaultAioHttpClient(event_hooks={"response": [bound]}),
         )
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="openai", daemon=True)
         self._thread.start()
 
     def stream(self, requests: Iterable[Request]) -> Iterator[Answer]:
-        """Answer every request, as answers arrive."""
-        answers: queue.SimpleQueue[Answer | BaseException | None] = queue.SimpleQueue()
+        """Answer every request, as answers arrive; any thread may close the stream."""
+        answers: Answers = queue.SimpleQueue()
         work = asyncio.run_coroutine_threadsafe(self._pump(iter(requests), answers), self._loop)
-        try:
-            while (answer := answers.get()) is not None:
-                if isinstance(answer, BaseException):
-                    raise answer
-                yield answer
-        finally:
-            work.cancel()
+        return _Stream(answers, work.cancel)
 
     def move(self, base_url: str, api_key: str) -> None:
         """Ask from now on at another address: the server was started again."""
@@ -89,7 +94,7 @@ class OpenAI:
     async def _pump(
         self,
         requests: Iterator[Request],
-        answers: "queue.SimpleQueue[Answer | BaseException | None]",
+        answers: "Answers",
     ) -> None:
         """Keep `concurrency.limit` requests in flight until there are no more."""
         under_way: set[asyncio.Task[Completion]] = set()
@@ -124,8 +129,7 @@ class OpenAI:
         for attempt in itertools.count(1):
             try:
                 reply = await asyncio.wait_for(self._ask(request), self._timeout)
-            except (openai.OpenAIError, TimeoutError, ValueError, RecursionError, TooLargeError) as error:
-                # A ValueError: the reply is no JSON, or the request no UTF-8; a RecursionError: it is nested.
+            except TROUBLE as error:
                 failure = classify(error, secret=self._client.api_key)
                 if failure.kind == "rate_limit":
                     self.concurrency.refused(time.monotonic())
@@ -153,5 +157,35 @@ class OpenAI:
             common["extra_body"] = {"structured_outputs": {"choice": list(request.choices)}}
         if isinstance(request.rendered, str):
             return await self._client.completions.create(prompt=request.rendered, **common)
-        messages: Any = [asdict(message) for message in request.rendered]
+        messages: Any = [msgspec.structs.asdict(message) for message in request.rendered]
         return await self._client.chat.completions.create(messages=messages, **common)
+
+
+class _Stream(Iterator[Answer]):
+    """Answers as they arrive. Unlike a generator it can be closed while another thread reads it."""
+
+    def __init__(self, answers: Answers, cancel: Callable[[], object]) -> None:
+        self._answers, self._cancel = answers, cancel
+        self._ended = False
+
+    def __next__(self) -> Answer:
+        try:
+            answer = None if self._ended else self._answers.get()
+        except KeyboardInterrupt:
+            self.close()  # now: this object may outlive the loop that it would be cancelled in
+            raise
+        if answer is None or self._ended:
+            self._ended = True
+            raise StopIteration
+        if isinstance(answer, BaseException):
+            self.close()
+            raise answer
+        return answer
+
+    def close(self) -> None:
+        """Drop what is under way."""
+        self._ended = True
+        self._cancel()
+        self._answers.put(None)
+
+    __del__ = close

@@ -10,7 +10,7 @@ server is lost for the third time has failed by itself too. Otherwise a run woul
 import time
 from collections.abc import Callable, Iterable, Iterator
 
-from apo.backends import Backend, Completion, Request
+from apo.backends import Answer, Backend, Completion, Request
 from apo.backends.retries import TRANSIENT
 from apo.candidate import Failure
 from apo.errors import RunError
@@ -26,7 +26,6 @@ OWN = frozenset({"context", "refusal"})
 """Kinds that speak of the request alone: the server is well."""
 FATAL = frozenset({"authentication", "model"})
 """Kinds that waiting cannot heal and that hit every row."""
-Answer = tuple[Request, Completion]
 
 
 class Patient:

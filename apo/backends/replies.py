@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+import aiohttp
 import httpx2
 import openai
 
@@ -96,6 +97,8 @@ def classify(error: Exception, secret: str = "") -> Failure:
     message = hide(str(error), secret).splitlines()[0][:500] if str(error) else type(error).__name__
     if isinstance(error, TooLargeError) or isinstance(error.__cause__, TooLargeError):
         return Failure("server", f"the reply is larger than {MOST_BYTES >> 20} MB")
+    if _unconnected(error):
+        return Failure("connection", "Connection error.")
     kinds: tuple[tuple[type[Exception], FailureKind], ...] = (
         (TimeoutError, "timeout"),
         (openai.APITimeoutError, "timeout"),
@@ -109,13 +112,25 @@ def classify(error: Exception, secret: str = "") -> Failure:
     for cls, kind in kinds:
         if isinstance(error, cls):
             return Failure(kind, message)
-    if isinstance(error, openai.BadRequestError) and (
-        "context length" in message or error.code == "context_length_exceeded"
-    ):
+    if isinstance(error, openai.BadRequestError) and error.code == "context_length_exceeded":
         return Failure("context", message)
+    if isinstance(error, openai.BadRequestError):
+        return unfit(message)
     if isinstance(error, openai.APIStatusError):
         return Failure("request", message)
     return Failure("server", message)
+
+
+def _unconnected(error: BaseException | None) -> bool:
+    """Whether aiohttp lost the server; the `openai` client calls some of it a timeout, or lets it by."""
+    while error is not None and not isinstance(error, aiohttp.ClientError):
+        error = error.__cause__
+    return error is not None and not isinstance(error, TimeoutError)
+
+
+def unfit(message: str) -> Failure:
+    """What kind of failure vLLM's message about a request is: too long, or else wrong."""
+    return Failure("context" if "context length" in message else "request", message[:500])
 
 
 def retry_after(error: Exception) -> float | None:

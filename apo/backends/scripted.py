@@ -2,25 +2,26 @@
 
 from collections.abc import Callable, Iterable, Iterator
 
-from apo.backends import Completion, Request
+from apo.backends import Answer, Completion, Request
 from apo.candidate import Failure, Usage
-from apo.prompt import Rendered
+from apo.prompt import as_text
 
 
 class Scripted:
     """Answers each request with what `answer` says; a Failure stands for itself.
 
-    Tokens are counted as words, so budgets can be tested. `requests` keeps what was asked.
+    Tokens are counted as words, so budgets can be tested. `requests` keeps what was asked, if it is to.
     """
 
-    def __init__(self, answer: Callable[[Request], str | Failure | Completion]) -> None:
-        self._answer = answer
+    def __init__(self, answer: Callable[[Request], str | Failure | Completion], keep: bool = True) -> None:
+        self._answer, self._keep = answer, keep
         self.requests: list[Request] = []
 
-    def stream(self, requests: Iterable[Request]) -> Iterator[tuple[Request, Completion]]:
+    def stream(self, requests: Iterable[Request]) -> Iterator[Answer]:
         """Answer in the order asked."""
         for request in requests:
-            self.requests.append(request)
+            if self._keep:
+                self.requests.append(request)
             yield request, self._complete(request)
 
     def _complete(self, request: Request) -> Completion:
@@ -34,10 +35,3 @@ class Scripted:
         kept = " ".join(words[: request.max_tokens])
         usage = Usage(prompt_tokens, min(len(words), request.max_tokens))
         return Completion(kept, usage, cut_off=len(words) > request.max_tokens)
-
-
-def as_text(rendered: Rendered) -> str:
-    """All that the model receives, as one text."""
-    if isinstance(rendered, str):
-        return rendered
-    return "\n".join(message.content for message in rendered)

@@ -49,7 +49,7 @@ class Bayesian:
         lists = drawn(view, parent, pool, self.drawn if learned else count, rng, balanced=True)
         if learned is None:
             return lists
-        tried = {c.prompt.digest for c in view.history.candidates.values()}
+        tried = view.history.tried.digests
         acquisition = plugins.build("acquisitions", self.acquisition)
         if parent.prompt.exemplars and parent.prompt.nearest is None:
             lists += _children(view, parent, pool, [parent.prompt.exemplars] * self.kept, rng)

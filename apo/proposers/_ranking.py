@@ -17,7 +17,9 @@ def best_of_each(
 ) -> list[Candidate]:
     """The best scored candidate of each trait, the best first, up to `count`; none without an instruction."""
     found: dict[Hashable, Candidate] = {}
-    for candidate in view.ranked(len(view.history.candidates)):
-        if candidate.prompt.instruction.strip() and len(found) < count:
+    for candidate in view.in_order():
+        if len(found) == count:
+            break
+        if candidate.prompt.instruction.strip():
             found.setdefault(trait(candidate.prompt), candidate)
     return list(found.values())

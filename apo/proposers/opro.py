@@ -32,17 +32,18 @@ class Opro:
 
     def propose(self, view: SearchView, count: int, rng: Random) -> list[Proposal]:
         """One call for each proposal, all with the same history and different examples."""
-        chats = [self._request(view, rng) for _ in range(count)]
+        history = self._trajectory(view)
+        chats = [self._request(view, history, rng) for _ in range(count)]
         replies = ask(view, chats, rng)
         return proposals(replies, view.best)
 
-    def _request(self, view: SearchView, rng: Random) -> tuple[Message, ...]:
+    def _request(self, view: SearchView, history: str, rng: Random) -> tuple[Message, ...]:
         rows = rng.sample(view.train, min(self.demos, len(view.train)))
         return chat(
             "Below are instructions for a language model with the scores that they reached, from 0 to "
             "100, the best at the end.",
             about(view.description),
-            self._trajectory(view),
+            history,
             "Examples of the task; the instruction is put before the input:",
             pairs(rows),
             "Write a new instruction that differs from all of these and reaches a higher score.",

@@ -57,7 +57,7 @@ class Stimulus:
         plain = without_stimulus(best.prompt.instruction)
         if not plain:
             return []
-        known = {candidate.prompt.instruction for candidate in view.history.candidates.values()}
+        known = view.history.tried.instructions
         fresh = [
             Proposal(replace(best.prompt, instruction=f"{plain} {sentence}"), (best.id,), theory)
             for theory, sentences in self._stimuli().items()

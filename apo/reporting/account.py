@@ -64,7 +64,7 @@ def tell(
         RunError: the run has not begun.
     """
     history, trace = run.history, run.trace
-    state = "stopped" if stopped else history.state
+    state = "stopped" if stopped else words.state(history)
     sections = (
         _summary(history),
         _score(history, trace),
@@ -249,6 +249,7 @@ def _asked(history: History) -> Section:
             "surrogate",
             f"{spec.surrogate}, {spec.acquisition}, {spec.screen} lists proposed for each that is tried",
         ),
+        ("scoring", words.scoring(history.scoring)),
         ("budget", ", ".join(f"{v} {k}" for k, v in asdict(history.budget).items() if v)),
         ("seed", str(spec.seed)),
     )

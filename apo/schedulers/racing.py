@@ -7,6 +7,7 @@ at most, whenever one looks (Waudby-Smith & Ramdas 2024, section 4; the mixture 
 """
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -24,7 +25,8 @@ def wealth(differences: Sequence[float]) -> float:
     Under the null hypothesis (their mean is at most 0 at every row) it is above 1/alpha at any time with
     a chance of at most alpha. Rows on which both do alike change nothing.
     """
-    logs = [math.fsum(math.log1p(bet * d) for d in differences if d) for bet in BETS]
+    counts = Counter(d for d in differences if d)
+    logs = [math.fsum(n * math.log1p(bet * d) for d, n in counts.items()) for bet in BETS]
     top = max(logs)
     return math.exp(min(top, 700.0)) * math.fsum(math.exp(x - top) for x in logs) / len(logs)
 

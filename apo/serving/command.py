@@ -19,6 +19,34 @@ CPU_CONTEXT = 2048
 
 
 @dataclass(frozen=True, slots=True)
+class EngineSettings:
+    """What decides how fast an engine is, and nothing of what it answers; None: vLLM's own choice."""
+
+    seqs: int | None = None
+    """Most requests that a step computes."""
+    tokens: int | None = None
+    """Most tokens that a step computes."""
+    block: int | None = None
+    """Tokens whose keys and values are kept together."""
+    memory: float | None = None
+    """For keys and values: GiB on a CPU; on a GPU the share of all its memory, weights included."""
+
+    def words(self) -> str:
+        """The settings as people read them, such as `64 requests and 4096 tokens a step`."""
+        parts = []
+        if self.seqs is not None or self.tokens is not None:
+            parts.append(f"{self.seqs or 'any'} requests and {self.tokens or 'any'} tokens a step")
+        if self.block is not None:
+            parts.append(f"blocks of {self.block}")
+        if self.memory is not None:
+            gpu = self.memory < 1
+            parts.append(
+                f"{self.memory:.0%} of the GPU" if gpu else f"{self.memory:g} GiB of keys and values"
+            )
+        return ", ".join(parts) or "vLLM's own"
+
+
+@dataclass(frozen=True, slots=True)
 class Options:
     """How to serve; part of a server's identity."""
 
@@ -28,6 +56,7 @@ class Options:
     """Start without compiling: ready in half the time, about 15 % slower afterwards."""
     gpu_memory: float = 0.9
     """Share of the GPU's memory that vLLM may take."""
+    engine: EngineSettings = EngineSettings()
 
 
 def has_gpu() -> bool:
@@ -75,20 +104,43 @@ def stamp(weights: Weights) -> str:
 def command(weights: Weights, options: Options, port: int) -> list[str]:
     """The program and its arguments. The API key is not among them: it goes by the environment."""
     arguments = [sys.executable, "-m", "vllm.entrypoints.openai.api_server"]
-    arguments += ["--model", weights.source, "--served-model-name", weights.name]
-    arguments += ["--host", "127.0.0.1", "--port", str(port)]
+    arguments += ["--host", "127.0.0.1", "--port", str(port), "--served-model-name", weights.name]
+    return arguments + settings(weights, options)
+
+
+def worker(weights: Weights, options: Options, address: str) -> list[str]:
+    """The same for an engine without a server, which connects to its owner's socket at `address`."""
+    return [sys.executable, "-m", "apo.backends.worker", address, *settings(weights, options)]
+
+
+def settings(weights: Weights, options: Options) -> list[str]:
+    """What decides how the model is run, as arguments of vLLM."""
+    # Sampling parameters that a request leaves out are neutral ones, not the model's own defaults.
+    arguments = ["--model", weights.source, "--generation-config", "vllm"]
     if has_gpu():
-        arguments += ["--gpu-memory-utilization", str(options.gpu_memory)]
+        arguments += ["--gpu-memory-utilization", str(options.engine.memory or options.gpu_memory)]
         arguments += ["--max-model-len", str(options.context or "auto")]
     else:
-        context = options.context or min(CPU_CONTEXT, _longest(weights) or CPU_CONTEXT)
-        arguments += ["--dtype", "bfloat16", "--max-model-len", str(context)]
+        arguments += ["--dtype", "bfloat16", "--max-model-len", str(cpu_context(weights, options))]
         # A seeded draw whose prompt is read in two parts kills vLLM's CPU engine (0.32.0: "CPU Generator
         # does not use offset"), so prompts are read whole.
         arguments.append("--no-enable-chunked-prefill")
     if options.eager:
         arguments.append("--enforce-eager")
+    engine = options.engine
+    named = (
+        ("--max-num-seqs", engine.seqs),
+        ("--max-num-batched-tokens", engine.tokens),
+        ("--block-size", engine.block),
+    )
+    for name, value in named:
+        arguments += [] if value is None else [name, str(value)]
     return arguments
+
+
+def cpu_context(weights: Weights, options: Options) -> int:
+    """Tokens of context on a machine without a GPU."""
+    return options.context or min(CPU_CONTEXT, _longest(weights) or CPU_CONTEXT)
 
 
 def _longest(weights: Weights) -> int | None:
@@ -100,20 +152,24 @@ def _longest(weights: Weights) -> int | None:
     return longest if isinstance(longest, int) else None
 
 
-def environment(weights: Weights, api_key: str) -> dict[str, str]:
-    """The environment of the server."""
+def environment(weights: Weights, options: Options, api_key: str) -> dict[str, str]:
+    """The environment of the server, or of an engine without one."""
     changed = {**os.environ, "VLLM_API_KEY": api_key}
     changed |= {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
+    # Forked processes of an engine would hold the socket to its owner open.
+    changed["VLLM_WORKER_MULTIPROC_METHOD"] = "spawn"
     if weights.local is not None:
         changed["HF_HUB_OFFLINE"] = "1"
     if not has_gpu():
         # By default vLLM leaves one core idle, which is half of a small machine.
         changed.setdefault("VLLM_CPU_NUM_OF_RESERVED_CPU", "0")
-        changed.setdefault("VLLM_CPU_KVCACHE_SPACE", str(_cache_gibibytes()))
+        if options.engine.memory is not None:
+            changed["VLLM_CPU_KVCACHE_SPACE"] = str(round(options.engine.memory))
+        changed.setdefault("VLLM_CPU_KVCACHE_SPACE", str(cache_gibibytes()))
     return changed
 
 
-def _cache_gibibytes() -> int:
+def cache_gibibytes() -> int:
     """Memory for keys and values: a quarter of the machine's, from 1 to 4 GiB."""
     pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return max(1, min(4, pages // (4 << 30)))

@@ -21,10 +21,11 @@ import httpx2
 
 from apo.errors import ServerError
 from apo.files import write_private
-from apo.serving import command, lease
+from apo.serving import command, lease, tuned
 from apo.serving.command import Options
 from apo.serving.weights import Report, Weights, cache_folder, resolve
 
+LOG = "engine.log"
 START_SECONDS = 1800.0
 """How long a start may take: a large model has to be fetched."""
 
@@ -40,6 +41,15 @@ class Server:
     """Path of what it writes."""
 
 
+def chosen(model: str, context: int | None, eager: bool, report: Report) -> Options:
+    """How to serve a model here: as `apo tune-engine` found best, which is told, or as vLLM does by itself.
+
+    Raises:
+        ConfigError: no such model, or vLLM is not installed.
+    """
+    return tuned.recalled(resolve(model, report), Options(context, eager), report)
+
+
 @contextmanager
 def serve(model: str, options: Options, report: Report) -> Iterator[Server]:
     """A server for the length of the block; it goes on while other processes use it.
@@ -53,7 +63,7 @@ def serve(model: str, options: Options, report: Report) -> Iterator[Server]:
         ConfigError: no such model, or vLLM is not installed.
         ServerError: the server did not start; the message ends with its log.
     """
-    with lease.hold(_folder(model, options, report) / "lease"):
+    with lease.hold(home(model, options, report) / "lease"):
         yield obtain(model, options, report)
 
 
@@ -63,7 +73,7 @@ def obtain(model: str, options: Options, report: Report) -> Server:
     Raises:
         ConfigError, ServerError: see `serve`.
     """
-    folder = _folder(model, options, report)
+    folder = home(model, options, report)
     # One process starts the server; the others wait here and find it running.
     with lease.alone(folder / "start"):
         server = _recorded(folder)
@@ -74,8 +84,16 @@ def obtain(model: str, options: Options, report: Report) -> Server:
         return _start(folder, resolve(model, report), options, report)
 
 
-def _folder(model: str, options: Options, report: Report) -> Path:
-    """Where the server of an identity keeps its lease, log and address."""
+def ended(model: str, options: Options, seconds: float, report: Report) -> bool:
+    """Wait until the server of that identity has ended, which nobody uses any more; False: it has not."""
+    folder, deadline = home(model, options, report), time.monotonic() + seconds
+    while not (gone := has_ended(folder)) and time.monotonic() <= deadline:
+        time.sleep(0.2)
+    return gone
+
+
+def home(model: str, options: Options, report: Report) -> Path:
+    """The folder of a model with options: where its server keeps lease, log and address."""
     command.engine()
     identity = command.identity(resolve(model, report), options)
     folder = cache_folder() / "servers" / identity
@@ -102,27 +120,42 @@ def _answers(server: Server) -> bool:
 
 def _start(folder: Path, weights: Weights, options: Options, report: Report) -> Server:
     port, key = _free_port(), secrets.token_urlsafe(24)
-    log = folder / "engine.log"
+    log = folder / LOG
     server = Server(f"http://127.0.0.1:{port}/v1", weights.name, key, str(log))
-    launch = command.command(weights, options, port)
-    (folder / "launch.json").write_text(json.dumps(launch), encoding="utf-8")
-    with os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as output:
+    launch(folder, command.command(weights, options, port), command.environment(weights, options, key))
+    write_private(folder / "state.json", json.dumps(asdict(server)).encode())
+    # If the wait fails, or is interrupted, the caller's lease goes, and with it the server.
+    if not _comes_up(server, folder, report):
+        raise unready(log)
+    return server
+
+
+def unready(log: Path) -> ServerError:
+    """What is told of a vLLM that ended while it started."""
+    return ServerError(
+        f"vLLM ended before it was ready. The end of its log ({log}):\n{command.log_tail(log)}"
+    )
+
+
+def launch(folder: Path, program: list[str], environment: dict[str, str]) -> None:
+    """Start a program under a guard, which stops it once nobody holds the lease in the folder."""
+    (folder / "launch.json").write_text(json.dumps(program), encoding="utf-8")
+    with os.fdopen(os.open(folder / LOG, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as output:
         subprocess.run(
             [sys.executable, "-m", "apo.serving.guard", str(folder)],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env=command.environment(weights, key),
+            env=environment,
             start_new_session=True,
             check=True,
         )
-    write_private(folder / "state.json", json.dumps(asdict(server)).encode())
-    # If the wait fails, or is interrupted, the caller's lease goes, and with it the server.
-    if not _comes_up(server, folder, report):
-        raise ServerError(
-            f"vLLM ended before it answered. The end of its log ({log}):\n{command.log_tail(log)}"
-        )
-    return server
+
+
+def has_ended(folder: Path) -> bool:
+    """Whether the guard of a folder is gone, and with it what it guarded."""
+    with lease.if_unused(folder / "guard") as ended:
+        return ended
 
 
 def _comes_up(server: Server, folder: Path, report: Report) -> bool:
@@ -133,13 +166,11 @@ def _comes_up(server: Server, folder: Path, report: Report) -> bool:
     """
     began, log = time.monotonic(), Path(server.log)
     while not _answers(server):
-        with lease.if_unused(folder / "guard") as ended:
-            pass
-        if ended:
+        if has_ended(folder):
             return False
         if time.monotonic() - began > START_SECONDS:
             raise ServerError(f"vLLM did not answer within {START_SECONDS / 60:.0f} minutes: {log}")
-        report(f"Waiting for vLLM: {_stage(log)}")
+        report(f"Waiting for vLLM: {stage(log)}")
         time.sleep(0.5)
     return True
 
@@ -154,7 +185,8 @@ _STAGES = (
 """Marks in vLLM's log, the latest stage first, and what they mean to a person."""
 
 
-def _stage(log: Path) -> str:
+def stage(log: Path) -> str:
+    """How far a start has come, in a few words."""
     text = log.read_text(errors="replace")
     return next((words for mark, words in _STAGES if mark in text), "importing vLLM")
 

@@ -20,28 +20,45 @@ def steady_clock(
     return lambda: steady() + offset
 
 
+FORCE_EVERY = 1.0
+"""Seconds of writing after which what was written is forced to the disk: what a power cut can take."""
+
+
 class Journal:
     """A store in one file, readable by its owner alone.
 
-    Each record is one line, written whole and forced to the disk. Opening for writing drops a last
-    line without line end, the trace of a crash.
+    Each record is one line, written whole, so the end of this process takes nothing; the disk is forced to
+    hold it every second. Opening for writing drops a last line without line end, the trace of a crash.
+
+    Args:
+        path: the file.
+        clock: gives records their times, in seconds.
+        fold: is shown each record that the file holds already, so that it is read once.
 
     Raises:
         ConfigError: the file cannot be created or read, or a line in its middle is broken.
     """
 
-    def __init__(self, path: Path, clock: Callable[[], float] | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        clock: Callable[[], float] | None = None,
+        fold: Callable[[Record], None] = lambda _record: None,
+    ) -> None:
         self.path = path
         self._clock = clock or steady_clock()
+        self._length, self._forced = 0, -FORCE_EVERY
         try:
-            self._length = sum(1 for _ in read_records(path)) if path.exists() else 0
-            self._drop_torn_tail()  # only where all before it is whole: what is broken stays as it is
+            for record in read_records(path) if path.exists() else ():
+                fold(record)
+                self._length += 1
+            whole_lines(path)  # only where all before it is whole: what is broken stays as it is
             self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         except OSError as error:
             raise ConfigError(f"The journal {path} cannot be written: {error.strerror}.") from error
 
     def append(self, event: Event) -> Record:
-        """Write one more event and force it to the disk.
+        """Write one more event; force what was written to the disk if that is due.
 
         Raises:
             RunError: the disk is full or gone; the file still ends with a whole record.
@@ -50,14 +67,14 @@ class Journal:
         size = os.fstat(self._descriptor).st_size
         try:
             _write_all(self._descriptor, to_json(record) + b"\n")
-            os.fsync(self._descriptor)
+            now = time.monotonic()
+            if now - self._forced >= FORCE_EVERY:
+                os.fsync(self._descriptor)
+                self._forced = now
         except OSError as error:
             with contextlib.suppress(OSError):
                 os.ftruncate(self._descriptor, size)
-            raise RunError(
-                f"The journal {self.path} cannot be written: {error.strerror}. Make room, then go on with "
-                "`apo resume`; what it holds is whole."
-            ) from error
+            raise self._unwritable(error) from error
         self._length += 1
         return record
 
@@ -66,24 +83,41 @@ class Journal:
         return (record for record in read_records(self.path) if record.n >= start)
 
     def close(self) -> None:
-        """Close the file; nothing can be appended any more."""
-        os.close(self._descriptor)
+        """Force all to the disk and close the file; nothing can be appended any more.
 
-    def _drop_torn_tail(self) -> None:
-        if not self.path.exists():
-            return
-        with self.path.open("r+b") as file:
-            size = end = file.seek(0, os.SEEK_END)
-            while end > 0:
-                start = max(0, end - 65_536)
-                file.seek(start)
-                line_end = file.read(end - start).rfind(b"\n")
-                if line_end >= 0:
-                    end = start + line_end + 1
-                    break
-                end = start
-            if end < size:
-                file.truncate(end)
+        Raises:
+            RunError: the disk is gone.
+        """
+        try:
+            os.fsync(self._descriptor)
+        except OSError as error:
+            raise self._unwritable(error) from error
+        finally:
+            os.close(self._descriptor)
+
+    def _unwritable(self, error: OSError) -> RunError:
+        return RunError(
+            f"The journal {self.path} cannot be written: {error.strerror}. Make room, then go on with "
+            "`apo resume`; what it holds is whole."
+        )
+
+
+def whole_lines(path: Path) -> None:
+    """Drop a last line without line end, the trace of a crash; a file that is missing stays so."""
+    if not path.exists():
+        return
+    with path.open("r+b") as file:
+        size = end = file.seek(0, os.SEEK_END)
+        while end > 0:
+            start = max(0, end - 65_536)
+            file.seek(start)
+            line_end = file.read(end - start).rfind(b"\n")
+            if line_end >= 0:
+                end = start + line_end + 1
+                break
+            end = start
+        if end < size:
+            file.truncate(end)
 
 
 def _write_all(descriptor: int, content: bytes) -> None:

@@ -43,6 +43,11 @@ class RunFolder:
         return self.path / JOURNAL
 
     @property
+    def specification(self) -> Path:
+        """What was asked for."""
+        return self.path / SPEC
+
+    @property
     def best(self) -> Path:
         """The exported best prompt."""
         return self.path / "best.json"
@@ -85,6 +90,14 @@ class RunFolder:
     def write_spec(self, spec: RunSpec) -> None:
         """Write what is asked for, whole or not at all, readable by the owner alone."""
         write_private(self.path / SPEC, msgspec.json.format(msgspec.json.encode(spec)) + b"\n")
+
+    def move(self, spec: RunSpec) -> None:
+        """Reach the models of the same run as `spec` does from now on: elsewhere, or by another engine.
+
+        A process that is at it already goes on as it began.
+        """
+        if msgspec.json.encode(self.spec()) != msgspec.json.encode(spec) and not self.is_live():
+            self.write_spec(spec)
 
     def discard_unbegun(self) -> None:
         """Remove the files of a run that has not begun, and the folder if it holds nothing else."""

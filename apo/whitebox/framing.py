@@ -1,7 +1,9 @@
 """An instruction in its place: the tokens that a model reads before it, and the text behind it."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
+
+import msgspec
 
 from apo.errors import ConfigError
 from apo.prompt import Message, Prompt, Rendered, render
@@ -79,7 +81,7 @@ def chat_text(opened: Opened, chat: Sequence[Message]) -> str:
     """A chat up to where the model answers; paragraphs where there is no chat template."""
     if opened.tokenizer.chat_template is None:
         return "\n\n".join([*(turn.content for turn in chat), ""])
-    turns = [asdict(turn) for turn in chat]
+    turns = [msgspec.structs.asdict(turn) for turn in chat]
     return str(opened.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
 
 

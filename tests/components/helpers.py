@@ -12,18 +12,18 @@ from typing import Any
 
 from apo import events
 from apo.backends import Completion, Request
-from apo.backends.scripted import Scripted, as_text
+from apo.backends.scripted import Scripted
 from apo.budget import Budget
 from apo.candidate import Candidate, Failure
 from apo.evaluation import Evaluator
 from apo.events import Record
 from apo.history import History
 from apo.metering import MeteredModel
-from apo.prompt import Exemplar
+from apo.prompt import Exemplar, as_text
 from apo.store.memory import MemoryStore
 from apo.task import Task
 from apo.view import SearchView
-from tests.helpers import letters, run_engine, skilled, started, toy_spec, toy_task
+from tests.helpers import folded, letters, run_engine, skilled, started, toy_spec, toy_task
 from tests.whiteboxes import box
 
 Reply = str | Failure | Completion
@@ -108,7 +108,7 @@ def view_at(
 
 def state(history: History) -> dict[str, Any]:
     """A copy of all that a history holds, to compare with."""
-    return copy.deepcopy(history.facts())
+    return copy.deepcopy(folded(history))
 
 
 Answering = Callable[[dict[str, Any]], tuple[int, str]]

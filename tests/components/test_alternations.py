@@ -13,7 +13,7 @@ from apo.budget import Budget
 from apo.candidate import SIDES, Side
 from apo.spec import PROPOSERS, SELECTORS, RunSpec
 from tests.components.helpers import state
-from tests.helpers import toy_spec
+from tests.helpers import folded, toy_spec
 from tests.turns import SEED, TASK, gaining, history_after, simulate
 
 NAMES = plugins.names("alternations")
@@ -127,4 +127,4 @@ def test_function_of_history(
     moves = [alternation.next_move(history) for _ in range(2)]
 
     assert [built(name).next_move(history_after(spec, turns))] * 2 == moves
-    assert before == history.facts()
+    assert before == folded(history)

@@ -13,11 +13,13 @@ from apo.backends import Backend, Completion, Request
 from apo.backends.cached import Cached
 from apo.backends.completions import Completions
 from apo.backends.concurrency import Concurrency
+from apo.backends.frames import Answer, Refused
 from apo.backends.openai import OpenAI
-from apo.backends.scripted import Scripted, as_text
+from apo.backends.scripted import Scripted
 from apo.candidate import Failure, Usage
-from apo.prompt import Message
+from apo.prompt import Message, as_text
 from tests.components.helpers import asked_text, fake_server
+from tests.scripted_engine import said, scripted_engine
 
 BROKEN = "break"
 """A request that says this fails."""
@@ -83,9 +85,22 @@ def cached_openai() -> Iterator[Backend]:
         yield Cached(backend, "server", store)
 
 
+@contextmanager
+def vllm() -> Iterator[Backend]:
+    """The one for an engine in a process of its own, against a scripted one."""
+
+    def reply(number: int, asked: Request) -> Answer | Refused:
+        text = as_text(asked.rendered)
+        return Refused(number, "broken") if BROKEN in text else said(number, asked, text.split()[-1])
+
+    with scripted_engine(reply) as (backend, _):
+        yield backend
+
+
 BACKENDS: dict[str, Opening] = {
     "scripted": scripted,
     "openai": openai,
+    "vllm": vllm,
     "cached": cached,
     "cached_warm": warm,
     "cached_openai": cached_openai,

@@ -14,7 +14,7 @@ from apo.prompt import Prompt
 from apo.schedulers import Plan, Scheduler
 from apo.store.memory import MemoryStore
 from tests.components.helpers import state
-from tests.helpers import carried_out, ignorant, proposed, started, toy_spec, toy_task
+from tests.helpers import carried_out, folded, ignorant, proposed, started, toy_spec, toy_task
 
 NAMES = [*plugins.names("schedulers"), "triple:kind=sh"]
 Value = Callable[[str, str], float | None]
@@ -172,7 +172,7 @@ def test_plan_is_pure(name: str, cohort: int, rows: int, allowance: int, steps: 
     fresh = plugins.build("schedulers", name).plan(game.cohort, game.history, allowance, ignorant)
 
     assert [fresh, fresh] == plans
-    assert before == history.facts()
+    assert before == folded(history)
 
 
 @pytest.mark.parametrize("name", NAMES)

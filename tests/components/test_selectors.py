@@ -8,15 +8,16 @@ from typing import Any
 import pytest
 
 from apo import plugins
-from apo.backends.scripted import Scripted, as_text
+from apo.backends.scripted import Scripted
 from apo.candidate import Candidate
 from apo.evaluation import Evaluator
 from apo.exemplars import Pool, Selection
 from apo.moves import showing
-from apo.prompt import Exemplar
+from apo.prompt import Exemplar, as_text
+from apo.task import as_exemplars
 from apo.view import SearchView
 from tests.components.helpers import PARENT, STAGES, spoken, state, view_at
-from tests.helpers import letters, toy_task
+from tests.helpers import folded, letters, toy_task
 
 NAMES = plugins.names("exemplars")
 Lists = Sequence[Selection]
@@ -118,7 +119,7 @@ def test_view_unchanged(name: str, stage: str) -> None:
     before = state(view.history)
     select(name, view)
 
-    assert before == view.history.facts()
+    assert before == folded(view.history)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -132,7 +133,7 @@ def test_shows_exemplars(name: str) -> None:
 def test_pool_is_train_without_answers() -> None:
     """Before anything is answered the pool is the gold pairs of train, in order."""
     view = view_at("unscored")
-    gold = [Exemplar(row.input, row.target, row.id) for row in view.train]
+    gold = as_exemplars(view.train)
 
     assert gold == view.pool()
 

@@ -29,6 +29,7 @@ FACTS: tuple[Event, ...] = (
     events.ForecastMade(forecast=Forecast(1, 2, 3, 4.5, 6)),
     events.CandidatesProposed(step=1, candidates=(), discarded=(events.Discard("empty", HOSTILE),)),
     events.CandidatesProposed(step=2, candidates=(), spend=Spend(1, 2, 3)),
+    events.ScoringChosen(way="token", reason=HOSTILE, labels=("a", HOSTILE), spend=Spend(1, 2, 3)),
     events.ProblemReported(message=HOSTILE, fatal=True),
     events.TestScored(candidate="c0", score=EMPTY, seed=EMPTY, difference=EMPTY),
     events.RunResumed(server=Identity("m"), apo="1"),

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from apo import words
 from apo.store.runs import RunFolder
 from tests.components.helpers import fake_server
 from tests.faults.ledger import Ledger
@@ -34,8 +35,7 @@ def resumed(stopped: Stopped, place: Place) -> int:
     well(place.on_runs("resume"))
     asked = rows_asked(stopped.server) - before
 
-    assert "finished" == place.run.history().state
-    assert rows(place.run) - held == asked
+    assert ("finished", asked) == (words.state(place.run.history()), rows(place.run) - held)
     return asked
 
 
@@ -289,7 +289,7 @@ def test_killed(tmp_path: Path, ledger: Ledger, answered: int) -> None:
         gate.opened.set()
         well(place.on_runs("resume"))
 
-    assert "finished" == place.run.history().state
+    assert "finished" == words.state(place.run.history())
     assert rows(place.run) - held == rows_asked(server) - asked
     if answered == 60:
         assert held > 0

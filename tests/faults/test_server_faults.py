@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from apo import events, runner
+from apo import events, runner, words
 from apo.backends.openai import OpenAI
 from apo.backends.retries import Retries
 from apo.connection import Link
@@ -145,7 +145,7 @@ def test_fails_for_good(
     history = one.resume()
 
     assert 12 == len(history.scores("c0"))
-    assert "finished" == history.state
+    assert "finished" == words.state(history)
     ledger.record(fault, f"exit code 1: {line.removeprefix('apo: ')}", lost)
 
 
@@ -192,7 +192,9 @@ def slow_run(folder: Path, failing: Reply) -> tuple[History, Server]:
     place = Place.at(folder)
     server = Server(lambda row, *_: failing if row in (12, 13) else None)
     with serving(server) as http:
-        options = RunOptions(task="parity.py", url=http.url, model="fake", calls=36, cache=False, patience=0)
+        options = RunOptions(
+            task="parity.py", url=(http.url,), model="fake", calls=36, cache=False, patience=0
+        )
         run = named(place.results, "mine", options.spec(place.path))
         once = Retries(attempts=1)
         backend = OpenAI(base_url=http.url, api_key="none", model="fake", retries=once, timeout=2.0)
@@ -217,7 +219,7 @@ def test_endless(tmp_path: Path, ledger: Ledger, fault: str, failing: Reply, kin
     """An answer without end, in time or in size, is a failure of its row alone."""
     history, _ = slow_run(tmp_path, failing)
 
-    assert "finished" == history.state
+    assert "finished" == words.state(history)
     assert {kind: 2} == kinds(history)
     assert 10 == len(history.scores("c0"))
     ledger.record(

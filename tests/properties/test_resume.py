@@ -12,18 +12,18 @@ from hypothesis import strategies as st
 
 from apo import events, plugins
 from apo.backends import Request
-from apo.backends.scripted import Scripted, as_text
+from apo.backends.scripted import Scripted
 from apo.budget import Budget
 from apo.candidate import Failure
 from apo.commands import Add, Ban, Pause, Promote, Resume, SetBudget, Stop
 from apo.events import Record, to_json
 from apo.history import History
-from apo.prompt import Exemplar, Prompt
+from apo.prompt import Exemplar, Prompt, as_text
 from apo.spec import RunSpec
 from apo.store import Store
 from apo.store.journal import Journal
 from apo.store.memory import MemoryStore
-from tests.helpers import Answer, skilled, toy_spec, toy_task
+from tests.helpers import Answer, folded, skilled, toy_spec, toy_task
 from tests.steered import Script, Steered, heard
 
 TASK = toy_task()
@@ -273,4 +273,4 @@ def test_history_is_a_fold(scheduler: str) -> None:
     for record in records:
         live.apply(record)
 
-        assert History(records[: record.n + 1]).facts() == live.facts()
+        assert folded(History(records[: record.n + 1])) == folded(live)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from apo import events
+from apo import events, words
 from apo.backends.scripted import Scripted
 from apo.budget import Budget
 from apo.candidate import Evaluation
@@ -136,7 +136,7 @@ def test_left_waiting(tmp_path: Path, end: Event) -> None:
     resume(folder)
     history = folder.history()
 
-    assert ("finished", False, "") == (history.state, history.paused, history.lost)
+    assert ("finished", False, "") == (words.state(history), history.paused, history.lost)
     assert History(records).finished == history.finished
 
 

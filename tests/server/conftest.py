@@ -4,13 +4,14 @@ from collections.abc import Iterator
 
 import pytest
 
+from apo.connection import Link, connect
 from apo.errors import ConfigError
 from apo.identity import identify
 from apo.progress import Lines
 from apo.serving.command import Options, engine
 from apo.serving.server import Server, serve
 from apo.serving.weights import DEFAULT
-from apo.spec import Identity
+from apo.spec import Identity, ModelSpec
 
 EAGER = Options(eager=True)
 
@@ -40,3 +41,10 @@ def server() -> Iterator[Server]:
 def identity(server: Server) -> Identity:
     """What the server says it is."""
     return identify(server.base_url, server.api_key, server.model, "none")
+
+
+@pytest.fixture(scope="session")
+def own() -> Iterator[Link]:
+    """The same model on an engine of these tests' own, without a server."""
+    with connect(ModelSpec(DEFAULT, eager=True, engine="inprocess"), Lines().waiting) as link:
+        yield link

@@ -1,0 +1,175 @@
+"""A backend that is asked for what will probably be wanted, while it has nothing else to do.
+
+A batch ends with its slowest answers, and a server that works on a few requests at once wastes most of its
+speed. What it is asked meanwhile (`expect`) is kept until somebody asks for it, so a wrong guess costs
+the server's idle time and a right one saves the wait. An answer is given for the very request alone, so
+nothing that is decided depends on what was expected.
+"""
+
+import threading
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from apo.backends import Answer, Backend, Completion, Request, drop, unmarked
+
+ENOUGH = 8
+"""Requests under way that keep a backend busy, where it does not say."""
+KEPT = 4096
+"""Most answers that wait to be asked for."""
+
+
+@dataclass
+class _Flow:
+    """One stream under way."""
+
+    requests: Iterator[Request]
+    here: deque[Answer] = field(default_factory=deque)
+    """Answers that were there already."""
+    waiting: dict[Request, Request] = field(default_factory=dict)
+    """Those that were expected and are under way, by what they are without their mark."""
+
+
+class Ahead:
+    """Wraps a backend that may be streamed from by several threads at once.
+
+    Once the stream under way has handed out all its requests and `enough` of them or fewer are left, as many
+    expected ones are asked as make `enough`: more would hold up those that are wanted. Their failures are
+    dropped: who wants the answer asks again.
+
+    Args:
+        backend: what is asked.
+        enough: how many requests under way keep the backend busy now.
+    """
+
+    def __init__(self, backend: Backend, enough: Callable[[], int] = lambda: ENOUGH) -> None:
+        self._backend, self._enough = backend, enough
+        self._changed = threading.Condition()
+        self._expected: OrderedDict[Request, None] = OrderedDict()
+        self._under_way: set[Request] = set()
+        self._handed_out: set[Request] = set()
+        """What the stream under way was given: its asker may not know all answers yet."""
+        self._wanted = 0
+        """How many of these are asked and have no answer yet."""
+        self._answers: OrderedDict[Request, Completion] = OrderedDict()
+        self._idle = False
+        self.asked = 0
+        """Requests that were asked ahead of time."""
+        self.used = 0
+        """How many of their answers were wanted later."""
+
+    @property
+    def ending(self) -> bool:
+        """Whether the stream under way has nothing more to hand out, and little is left of it."""
+        return self._idle and self._wanted <= 2 * self._enough()
+
+    @property
+    def short(self) -> bool:
+        """Whether less is expected than keeps the backend busy."""
+        return len(self._expected) < self._enough()
+
+    @property
+    def far(self) -> int:
+        """How many requests to look ahead: the last of a stream, and what can be asked meanwhile."""
+        return 8 * self._enough()
+
+    def expect(self, requests: Iterable[Request]) -> None:
+        """These will probably be asked for next, the likeliest first, and not what was expected before."""
+        wanted = [unmarked(request) for request in requests]
+        with self._changed:
+            known = (self._answers, self._under_way, self._handed_out)
+            self._expected = OrderedDict.fromkeys(r for r in wanted if not any(r in one for one in known))
+            self._top_up()
+
+    def stream(self, requests: Iterable[Request]) -> Iterator[Answer]:
+        """Answer every request once."""
+        flow = _Flow(iter(requests))
+        with self._changed:
+            self._idle, self._wanted = False, 0
+            self._expected.clear()
+            self._handed_out.clear()
+        answers = self._backend.stream(self._feed(flow))
+        try:
+            for answer in answers:
+                with self._changed:
+                    self._wanted -= 1
+                    self._top_up()
+                yield answer
+                yield from self._ready(flow)
+        finally:
+            self._idle = False
+            drop(answers)
+        yield from self._rest(flow)
+
+    def close(self) -> None:
+        """Expect nothing any more."""
+        with self._changed:
+            self._expected.clear()
+
+    def _feed(self, flow: _Flow) -> Iterator[Request]:
+        """What is to be asked; maybe in the backend's thread, so it never waits for an answer."""
+        for request in flow.requests:
+            plain = unmarked(request)
+            with self._changed:
+                self._handed_out.add(plain)
+                if plain in self._answers:
+                    flow.here.append((request, self._take(plain)))
+                    continue
+                if plain in self._under_way:
+                    flow.waiting[plain] = request
+                    continue
+                self._wanted += 1
+            yield request
+        with self._changed:
+            self._idle = True
+            self._top_up()
+
+    def _take(self, plain: Request) -> Completion:
+        self.used += 1
+        return self._answers.pop(plain)
+
+    def _ready(self, flow: _Flow) -> Iterator[Answer]:
+        """Answers that need no more waiting."""
+        with self._changed:
+            for plain in [plain for plain in flow.waiting if plain in self._answers]:
+                flow.here.append((flow.waiting.pop(plain), self._take(plain)))
+        while flow.here:
+            yield flow.here.popleft()
+
+    def _rest(self, flow: _Flow) -> Iterator[Answer]:
+        """Wait for what is under way; what failed there is asked here."""
+        while True:
+            yield from self._ready(flow)
+            if not flow.waiting:
+                return
+            with self._changed:
+                gone = [plain for plain in flow.waiting if plain not in self._under_way]
+                lost = [flow.waiting.pop(plain) for plain in gone if plain not in self._answers]
+                if not gone:
+                    self._changed.wait()
+            if lost:
+                yield from self._backend.stream(lost)
+
+    def _top_up(self) -> None:
+        """Ask what is expected, as long as there is room."""
+        while self._idle and self._expected and self._wanted + len(self._under_way) < self._enough():
+            request, _ = self._expected.popitem(last=False)
+            self._under_way.add(request)
+            self.asked += 1
+            threading.Thread(target=self._ask, args=(request,), name="ahead", daemon=True).start()
+
+    def _ask(self, request: Request) -> None:
+        answers: list[Answer] = []
+        # What breaks the backend is told to who wants an answer of it.
+        with suppress(Exception):
+            answers += self._backend.stream([request])
+        with self._changed:
+            self._under_way.discard(request)
+            for _, completion in answers:
+                if completion.failure is None:
+                    self._answers[request] = completion
+            if len(self._answers) > KEPT:
+                self._answers.popitem(last=False)
+            self._top_up()
+            self._changed.notify_all()

@@ -1,0 +1,69 @@
+"""What a run and its engine's process say to each other, as msgpack frames over a socket."""
+
+import msgspec
+
+from apo.backends import Request
+from apo.prompt import Message
+
+PROBE = (
+    Message("system", "Answer briefly."),
+    Message("user", "One, two?"),
+    Message("assistant", "Three."),
+    Message("user", "Four?"),
+)
+"""A chat with every role; how it becomes tokens tells chat template and tokenizer."""
+
+
+class Ask(msgspec.Struct, frozen=True, tag=True):
+    """A request, under a number that its asker never uses again."""
+
+    number: int
+    request: Request
+
+
+class Drop(msgspec.Struct, frozen=True, tag=True):
+    """Nobody waits for these any more."""
+
+    numbers: list[int]
+
+
+class Quit(msgspec.Struct, frozen=True, tag=True):
+    """The engine is not needed any more."""
+
+
+class Ready(msgspec.Struct, frozen=True, tag=True):
+    """The first frame from the engine: it is loaded."""
+
+    version: str
+    """Of vLLM."""
+    context: int
+    """Most tokens of prompt and answer together."""
+    batch: int
+    """Most requests that it works on at once; others wait in its queue."""
+    probe: list[int]
+    """The tokens of PROBE, with the generation prompt."""
+
+
+class Answer(msgspec.Struct, frozen=True, tag=True):
+    """What became of a request that the engine took."""
+
+    number: int
+    text: str
+    prompt_tokens: int
+    completion_tokens: int
+    finish: str
+    """`stop`, `length`, or a reason that is none of the model's."""
+
+
+class Refused(msgspec.Struct, frozen=True, tag=True):
+    """The engine does not take a request."""
+
+    number: int
+    message: str
+
+
+ToEngine = Ask | Drop | Quit
+FromEngine = Ready | Answer | Refused
+pack = msgspec.msgpack.Encoder().encode
+to_engine: msgspec.msgpack.Decoder[ToEngine] = msgspec.msgpack.Decoder(ToEngine)
+from_engine: msgspec.msgpack.Decoder[FromEngine] = msgspec.msgpack.Decoder(FromEngine)

@@ -1,0 +1,104 @@
+"""`apo tune-engine`: find the engine settings that answer a task's requests fastest on this machine."""
+
+import sys
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from apo import cli_options as opt
+from apo.spec import DEFAULT_MODEL
+
+if TYPE_CHECKING:
+    from apo.serving.command import Options
+    from apo.serving.weights import Weights
+    from apo.tuning import Trial
+
+Task = Annotated[str, typer.Argument(help="The task whose requests are measured, by name or file.")]
+Model = Annotated[str, typer.Option(help="The default small model, a hub id, or a model folder.")]
+Trials = Annotated[int, typer.Option(min=3, max=99, help="Servers to start, vLLM's own settings twice.")]
+Limit = Annotated[float | None, typer.Option(min=0.1, help="Begin no further trial after so many minutes.")]
+Forget = Annotated[bool, typer.Option("--forget", help="Use vLLM's own settings again, and measure nothing.")]
+ROW = "{:>5}  {:>8}  {:>6}  {:>5}  {:>6}  {:>10}  {:>7}  {}"
+
+
+def tune_engine(
+    task: Task = "tickets",
+    model: Model = DEFAULT_MODEL,
+    trials: Trials = 10,
+    minutes: Limit = None,
+    context: opt.Context = None,
+    data_dir: opt.DataDir = None,
+    forget: Forget = False,
+) -> None:
+    """Find the fastest settings of vLLM for a model on this machine; later servers use them.
+
+    Ctrl-C ends the search and keeps what it found.
+    """
+    from apo.engine_rate import measurer
+    from apo.loading import load_task
+    from apo.progress import Lines
+    from apo.serving import tuned
+    from apo.serving.command import CPU_CONTEXT, Options, cache_gibibytes, cpu_context, has_gpu
+    from apo.serving.weights import resolve
+    from apo.tuning import knobs, search
+
+    report = Lines().waiting
+    weights, options = resolve(model, report), Options(context)
+    if forget:
+        there = tuned.forget(weights, options)
+        print(f"{'Forgotten' if there else 'Nothing was remembered'} for {model} on this machine.")
+        return
+    loaded = load_task(task, data_dir)
+    longest = CPU_CONTEXT if has_gpu() else cpu_context(weights, options)
+    varied = knobs(has_gpu(), longest, cache_gibibytes())
+    end = time.monotonic() + (60 * minutes if minutes else float("inf"))
+    measure = measurer(loaded, model, options, report)
+    measured = search(varied, measure, trials, lambda: time.monotonic() < end)
+    done: list[Trial] = []
+    print(
+        ROW.format("trial", "requests", "tokens", "block", "memory", "requests/s", "ratio", "").rstrip(),
+        flush=True,
+    )
+    try:
+        for trial in measured:
+            done.append(trial)
+            print(_row(len(done), trial, done[0]), flush=True)
+    except KeyboardInterrupt:
+        print("apo: interrupted; what was measured counts.", file=sys.stderr)
+    _conclude(done, weights, options)
+
+
+def _row(number: int, trial: "Trial", first: "Trial") -> str:
+    tried = trial.settings
+    values = (tried.seqs, tried.tokens, tried.block, tried.memory)
+    cells = ["own" if value is None else f"{value:g}" for value in values]
+    if trial.rate is None or first.rate is None:
+        return ROW.format(number, *cells, "failed", "", " ".join(trial.problem.split())[:200])
+    note = "vLLM's own" if trial.default else ""
+    return ROW.format(number, *cells, f"{trial.rate:.2f}", f"{trial.rate / first.rate:.3f}", note).rstrip()
+
+
+def _conclude(done: "list[Trial]", weights: "Weights", options: "Options") -> None:
+    """Say what came of it, and remember it.
+
+    Raises:
+        typer.Exit: nothing was measured.
+    """
+    from apo.serving import tuned
+    from apo.tuning import best
+
+    own = [trial.rate for trial in done if trial.default and trial.rate is not None]
+    if not own:
+        raise typer.Exit(1)
+    if len(own) > 1:
+        print(f"Noise: vLLM's own settings measured twice differ by {max(own) / min(own) - 1:.1%}.")
+    found, mean = best(done), sum(own) / len(own)
+    if found is None or found.rate is None:
+        print("Nothing was faster than vLLM's own settings; they stay.")
+        return
+    tuned.remember(
+        weights, options, tuned.Tuned(weights.name, tuned.machine(), found.settings, found.rate, mean)
+    )
+    print(f"Best: {found.settings.words()}, {found.rate / mean:.3f} times as fast as vLLM's own.")
+    print("Servers of this model use that from now on; apo tune-engine --forget takes it back.")

@@ -1,0 +1,157 @@
+"""What a search will probably ask next, found by running its engine ahead of itself on guesses.
+
+While the last rows of a plan are answered the server has room, but what comes next depends on these very
+rows. So a branch of the history is gone on with by the same engine, as a run that was cut off is, except
+that the score of each missing answer is drawn from those that its candidate has. Only the requests are
+of interest; the branch is forgotten. This is done a few times, and what comes each time is likely enough.
+What a proposer asks is foreseen too, but nothing that depends on its reply, on weights or on embeddings.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from random import Random
+from typing import TYPE_CHECKING
+
+from apo.backends import Answer, Request, unmarked
+from apo.backends.ahead import Ahead
+from apo.candidate import Evaluation, Usage
+from apo.embedding import Embed
+from apo.engine import Engine
+from apo.errors import ApoError
+from apo.evaluation import Evaluator, Pair
+from apo.history import History
+from apo.prompt import Prompt
+from apo.steering import Nobody
+from apo.store.memory import MemoryStore
+from apo.surrogates import Fitted
+from apo.task import Example, Score
+from apo.whitebox import closed
+
+if TYPE_CHECKING:
+    from apo.arrays import Floats
+
+
+TIMES = 3
+"""How often the rest of a plan is guessed."""
+LOOK_EVERY = 0.25
+"""Seconds between two looks ahead, as long as enough is expected."""
+
+
+class EnoughError(ApoError):
+    """There is no more to foresee, or no need to."""
+
+
+@dataclass(frozen=True)
+class Mute:
+    """A model that only takes down what it is asked."""
+
+    foreseen: list[Request] = field(default_factory=list)
+
+    def stream(self, requests: Iterable[Request]) -> Iterator[Answer]:
+        """No answer.
+
+        Raises:
+            EnoughError: always.
+        """
+        self.foreseen.extend(requests)
+        raise EnoughError
+
+
+@dataclass(frozen=True)
+class Guesser(Evaluator):
+    """An evaluator that guesses, and only has taken down what it would ask."""
+
+    backend: Mute
+    history: History = field(default_factory=History)
+    far: int = 64
+    """How many requests are enough."""
+    rng: Random = field(default_factory=Random)
+
+    def prepare(self, pairs: Iterable[Pair]) -> None:
+        """Nothing is embedded for a guess."""
+
+    def evaluate(self, pairs: Iterable[Pair]) -> Iterator[tuple[Evaluation, ...]]:
+        """Each row scored like one of its candidate's rows so far, or where there is none of the best's."""
+        asked = list(pairs)
+        foreseen = self.backend.foreseen
+        foreseen.extend(self._requests(asked, {}))
+        if len(foreseen) >= self.far:
+            raise EnoughError
+        yield tuple(self._guessed(candidate.id, row) for candidate, row in asked)
+
+    def _guessed(self, candidate: str, row: Example) -> Evaluation:
+        best = self.history.best()
+        known = self.history.scores(candidate) or (self.history.scores(best.id) if best else {})
+        score = self.rng.choice(list(known.values())) if known else 0.0
+        return Evaluation(candidate, row.id, row.target, Score(score), Usage())
+
+
+@dataclass(frozen=True)
+class Blind:
+    """A surrogate that believes nothing: fitting one takes longer than there is."""
+
+    def fit(self, prompts: Sequence[Prompt], means: "Floats", variances: "Floats", embed: Embed) -> Fitted:
+        """Never.
+
+        Raises:
+            EnoughError: always.
+        """
+        raise EnoughError
+
+
+def foreseen(engine: Engine, far: int, times: int = TIMES) -> list[Request]:
+    """The likely next requests of a run, those under way among them: up to `far`, or a plan's rows more."""
+    draws = [_drawn(engine, far, Random(time)) for time in range(times)]
+    others = [set(draw) for draw in draws[1:]]
+    return [request for request in draws[0] if all(request in other for other in others)]
+
+
+def _drawn(engine: Engine, far: int, rng: Random) -> list[Request]:
+    """The next requests, without their marks, if missing answers turn out as drawn."""
+    history = engine.history.branch()
+    clock, mute = engine.evaluator.clock, Mute()
+    guesser = Guesser(
+        mute,
+        engine.task.scorer,
+        engine.task.decoding,
+        clock=clock,
+        embed=_embedded,
+        history=history,
+        far=far,
+        rng=rng,
+    )
+    branch = replace(
+        engine,
+        history=history,
+        store=MemoryStore(clock=clock),
+        evaluator=guesser,
+        proposal_backend=mute,
+        surrogate=Blind(),
+        opener=closed,
+        observer=lambda _history, _record: None,
+        source=Nobody(),
+        look_ahead=lambda _engine: None,
+    )
+    with suppress(ApoError):
+        while branch.step():
+            pass
+    return [unmarked(request) for request in mute.foreseen]
+
+
+def looking_ahead(ahead: Ahead, known: Callable[[Request], bool]) -> Callable[[Engine], None]:
+    """What an engine does while a batch ends: `ahead` is told what comes next and is not `known` already."""
+    looked = float("-inf")
+
+    def look(engine: Engine) -> None:
+        nonlocal looked
+        now = engine.evaluator.clock()
+        if ahead.ending and not engine.steering.halted and (ahead.short or now - looked >= LOOK_EVERY):
+            ahead.expect(request for request in foreseen(engine, ahead.far) if not known(request))
+            looked = now
+
+    return look
+
+
+def _embedded(_texts: Sequence[str]) -> "Floats":
+    raise EnoughError

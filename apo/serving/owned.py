@@ -1,0 +1,97 @@
+"""vLLM's engine in a process that belongs to one owner, reached over a socket that nobody else can open.
+
+It is guarded like a server (`apo.serving.guard`): it lives while its owner holds the lease in its folder, so
+it is gone half a second after an owner that was killed, and Ctrl-C does not reach it. Its folder is the
+first one beside the server's that no other owner holds.
+"""
+
+import itertools
+import socket
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from apo.errors import ServerError
+from apo.serving import command, lease
+from apo.serving.command import Options
+from apo.serving.server import LOG, START_SECONDS, has_ended, home, launch, stage, unready
+from apo.serving.weights import Report, resolve
+
+LOOK = 0.5
+"""Seconds between two looks at an engine that starts."""
+
+
+@contextmanager
+def hold(model: str, options: Options, report: Report) -> Iterator[Path]:
+    """A folder for an engine of the caller's own, for the length of the block.
+
+    Raises:
+        ConfigError: no such model, or vLLM is not installed.
+    """
+    beside = home(model, options, report)
+    for number in itertools.count():
+        folder = beside / f"own-{number}"
+        folder.mkdir(exist_ok=True, mode=0o700)
+        with lease.if_unused(folder / "lease") as free:
+            if free:
+                yield folder
+                return
+
+
+def start(folder: Path, model: str, options: Options, report: Report) -> tuple[Connection, bytes]:
+    """An engine's process for the holder of a folder: the connection to it, and the first frame from it.
+
+    One that ran there before is waited for until it is gone.
+
+    Raises:
+        ConfigError: no such model.
+        ServerError: the engine did not start; the message ends with its log.
+    """
+    weights = resolve(model, report)
+    report(f"Starting {command.engine()} for {model}, for this run alone")
+    with tempfile.TemporaryDirectory(prefix="apo-") as private, _listening(f"{private}/socket") as door:
+        program = command.worker(weights, options, f"{private}/socket")
+        launch(folder, program, command.environment(weights, options, ""))
+        connection = _accept(door, folder, report)
+    try:
+        return connection, _first_frame(connection, folder / LOG, report)
+    except BaseException:
+        connection.close()
+        raise
+
+
+@contextmanager
+def _listening(path: str) -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_UNIX) as door:
+        door.bind(path)
+        door.listen(1)
+        door.settimeout(LOOK)
+        yield door
+
+
+def _accept(door: socket.socket, folder: Path, report: Report) -> Connection:
+    while True:
+        try:
+            accepted, _ = door.accept()
+        except TimeoutError:
+            if has_ended(folder):
+                raise unready(folder / LOG) from None
+            report(f"Waiting for vLLM: {stage(folder / LOG)}")
+        else:
+            accepted.setblocking(True)
+            return Connection(accepted.detach())
+
+
+def _first_frame(connection: Connection, log: Path, report: Report) -> bytes:
+    began = time.monotonic()
+    while not connection.poll(LOOK):
+        if time.monotonic() - began > START_SECONDS:
+            raise ServerError(f"vLLM did not start within {START_SECONDS / 60:.0f} minutes: {log}")
+        report(f"Waiting for vLLM: {stage(log)}")
+    try:
+        return connection.recv_bytes()
+    except (EOFError, OSError):
+        raise unready(log) from None

@@ -1,0 +1,103 @@
+"""vLLM's engine in a run's own care: it dies with its owner, and its own death is survived."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from apo.backends import Request
+from apo.backends.patient import Patient
+from apo.connection import Link
+from apo.prompt import Message
+from apo.serving import owned
+from apo.serving.command import Options
+from apo.serving.server import has_ended
+from apo.serving.weights import DEFAULT
+from tests.server.test_lifetime import alive, command_lines, kill
+
+HOLDER = """
+import sys
+from apo.serving import owned
+from apo.serving.command import Options
+with owned.hold(sys.argv[1], Options(context=int(sys.argv[2])), lambda text: None) as folder:
+    print(folder, flush=True)
+    owned.start(folder, sys.argv[1], Options(context=int(sys.argv[2])), lambda text: None)
+"""
+CONTEXT = 384
+"""Makes an engine of another identity than those of other tests."""
+
+
+def group_of(folder: Path) -> int | None:
+    """The process group of the engine that a folder's guard has started; None before it has."""
+    guards = [p for p, line in command_lines().items() if str(folder).encode() in line.split(b"\0")]
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            pid, _, rest = path.read_text().partition(" (")
+        except OSError:
+            continue
+        if int(rest.rpartition(") ")[2].split()[1]) in guards:
+            return os.getpgid(int(pid))
+    return None
+
+
+def gone(group: int, seconds: float = 30) -> bool:
+    """Whether all processes of the group end before so many seconds are over."""
+    deadline = time.monotonic() + seconds
+    while alive(group) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    return not alive(group)
+
+
+def test_engine_dies_with_its_owner() -> None:
+    """An owner that is killed with -9, even while its engine starts, leaves no process behind."""
+    command = [sys.executable, "-c", HOLDER, DEFAULT, str(CONTEXT)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    folder = Path(process.stdout.readline().strip())
+    deadline = time.monotonic() + 60
+    while (group := group_of(folder)) is None and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert group is not None
+    began = alive(group)
+    time.sleep(3)
+
+    kill(process)
+
+    assert began
+    assert gone(group)
+
+
+def test_owners_do_not_share() -> None:
+    """Two owners hold folders of their own; one that is free again is taken again."""
+    options = Options(context=CONTEXT + 1)
+    with owned.hold(DEFAULT, options, lambda _: None) as first:
+        with owned.hold(DEFAULT, options, lambda _: None) as second:
+            assert first != second
+        with owned.hold(DEFAULT, options, lambda _: None) as third:
+            assert second == third
+
+
+def test_death_in_the_middle(own: Link) -> None:
+    """The engine's process is killed while it works: it is started again, and every row is answered."""
+    assert own.log is not None
+    folder = Path(own.log).parent
+    group = group_of(folder)
+    assert group is not None
+    told: list[str | None] = []
+
+    def requests() -> Iterator[Request]:
+        for n in range(400):
+            if n == 350:  # beyond what is taken at first, so some have been answered
+                os.killpg(group, signal.SIGKILL)
+            yield Request((Message("user", f"Repeat the number {n}."),), 6, tag=str(n))
+
+    done = list(Patient(own.backend, revive=own.revive, tell=told.append).stream(requests()))
+
+    assert sorted(map(str, range(400))) == sorted(request.tag for request, _ in done)
+    assert [None] * 400 == [completion.failure for _, completion in done]
+    assert told[-1] is None
+    assert not has_ended(folder)
+    assert group_of(folder) not in (None, group)

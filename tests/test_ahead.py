@@ -1,0 +1,162 @@
+"""Ahead: what is expected is asked while there is room, and every request is answered once."""
+
+import threading
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from apo.backends import Completion, Request
+from apo.backends.ahead import Ahead
+from apo.backends.scripted import Scripted
+from apo.candidate import Failure
+from tests.helpers import Answer
+
+PATIENCE = 10.0
+
+
+def ask(*names: str) -> list[Request]:
+    """Requests with a mark each."""
+    return [Request(name, 8, tag=f"{place}") for place, name in enumerate(names)]
+
+
+@dataclass
+class Eager:
+    """A scripted backend that takes all requests of a stream before it answers the first, as servers do."""
+
+    answer: Answer
+    asked: Counter[str] = field(default_factory=Counter)
+
+    def stream(self, requests: Iterable[Request]) -> Iterator[tuple[Request, Completion]]:
+        """Answer them in order."""
+        taken = list(requests)
+        self.asked.update(str(request.rendered) for request in taken)
+        return Scripted(self.answer).stream(taken)
+
+
+def test_expected_answers_are_there() -> None:
+    """While the last answer is awaited the next are asked; who wants them later does not ask again."""
+    came = threading.Event()
+
+    def answer(request: Request) -> str:
+        if request.rendered == "slow":
+            assert came.wait(PATIENCE)
+        if request.rendered == "next 2":
+            came.set()
+        return f"to {request.rendered}"
+
+    backend = Eager(answer)
+    with closing(Ahead(backend)) as ahead:
+        stream = ahead.stream(ask("first", "slow"))
+        first, _ = next(stream)
+        assert first.rendered == "first"
+        assert ahead.ending
+        ahead.expect(ask("first", "slow", "next 1", "next 2"))
+        assert [request.rendered for request, _ in stream] == ["slow"]
+        later = list(ahead.stream(ask("next 2", "other", "next 1")))
+    assert {(r.rendered, r.tag, c.text) for r, c in later} == {
+        ("next 1", "2", "to next 1"),
+        ("next 2", "0", "to next 2"),
+        ("other", "1", "to other"),
+    }
+    assert set(backend.asked.values()) == {1}
+    assert (ahead.asked, ahead.used) == (2, 2)
+
+
+def test_no_more_than_there_is_room() -> None:
+    """Wrong guesses hold a server up by a few requests only, those that are wanted among them."""
+    guessed = threading.Event()
+    backend = Eager(lambda request: answer(request))
+
+    def answer(request: Request) -> str:
+        if request.rendered == "slow":
+            assert guessed.wait(PATIENCE)
+            assert sum(backend.asked.values()) == 1 + 3
+        elif request.rendered != "first":
+            guessed.set()
+            assert over.wait(PATIENCE)
+        return ""
+
+    over = threading.Event()
+    with closing(Ahead(backend, enough=lambda: 3)) as ahead:
+        stream = ahead.stream(ask("first", "slow"))
+        next(stream)
+        ahead.expect(ask(*(f"guess {n}" for n in range(9))))
+        list(stream)
+        over.set()
+
+
+def test_what_was_answered_ahead_is_not_asked_again() -> None:
+    """An answer that was ready may not be in the journal yet, so its request may still be foreseen."""
+    came = threading.Event()
+
+    def answer(request: Request) -> str:
+        if request.rendered == "next":
+            came.set()
+        if request.rendered in ("slow", "slower"):
+            assert came.wait(PATIENCE)
+        return ""
+
+    backend = Eager(answer)
+    ahead = Ahead(backend)
+    first = ahead.stream(ask("first", "slow"))
+    next(first)
+    ahead.expect(ask("next"))
+    list(first)
+    second = ahead.stream(ask("next", "other", "slower"))
+    next(second)
+    ahead.expect(ask("next", "other", "slower"))
+    list(second)
+    assert set(backend.asked.values()) == {1}
+
+
+def test_a_failure_ahead_is_asked_again() -> None:
+    """What failed while nobody wanted it says nothing."""
+    failed = threading.Event()
+
+    def answer(request: Request) -> str | Failure:
+        if request.rendered == "slow":
+            assert failed.wait(PATIENCE)
+        if request.rendered == "next" and not failed.is_set():
+            failed.set()
+            return Failure("server", "busy")
+        return "well"
+
+    with closing(Ahead(Eager(answer))) as ahead:
+        stream = ahead.stream(ask("first", "slow"))
+        next(stream)
+        ahead.expect(ask("next"))
+        list(stream)
+        ((_, completion),) = ahead.stream(ask("next"))
+    assert completion.text == "well"
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.lists(st.lists(st.integers(0, 12), max_size=8, unique=True), max_size=6),
+    st.lists(st.lists(st.integers(0, 12), max_size=8), max_size=6),
+    st.sets(st.integers(0, 12)),
+)
+def test_every_request_is_answered_once(
+    batches: list[list[int]], guesses: list[list[int]], failing: set[int]
+) -> None:
+    """Whatever is expected when, and whatever fails, each batch gets its own answers."""
+
+    def answer(request: Request) -> str | Failure:
+        number = int(str(request.rendered))
+        return Failure("server", "no") if number in failing else f"answer {number}"
+
+    with closing(Ahead(Eager(answer))) as ahead:
+        for place, batch in enumerate(batches):
+            got = []
+            for request, completion in ahead.stream(ask(*map(str, batch))):
+                got.append((request.tag, completion.text))
+                if place < len(guesses):
+                    ahead.expect(ask(*map(str, guesses[place])))
+            wanted = [
+                (f"{n}", "" if number in failing else f"answer {number}") for n, number in enumerate(batch)
+            ]
+            assert sorted(got) == sorted(wanted)

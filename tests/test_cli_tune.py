@@ -1,0 +1,110 @@
+"""`apo tune-engine`: what is printed, what is remembered, and what is measured."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from apo.cli import app
+from apo.cli_tune import _conclude, _row
+from apo.engine_rate import _answered, _pairs
+from apo.errors import ServerError
+from apo.serving import lease, tuned
+from apo.serving.command import EngineSettings, Options
+from apo.serving.server import Server, ended
+from apo.serving.weights import Weights, resolve
+from apo.tuning import Trial
+from tests.helpers import toy_task
+from tests.little_server import Reply, error, said, serving
+
+OWN, FAST = EngineSettings(), EngineSettings(32, 4096, 64, 2)
+
+
+@pytest.fixture
+def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A model folder, and an empty cache."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    folder = tmp_path / "my-model"
+    folder.mkdir()
+    (folder / "config.json").write_text("{}", encoding="utf-8")
+    return str(folder)
+
+
+def weights(model: str) -> Weights:
+    """The model's weights."""
+    return resolve(model, lambda _: None)
+
+
+def test_rows() -> None:
+    """A trial is a line: settings, rate, ratio to the default; one that failed says why, in one line."""
+    first = Trial(OWN, 10.0)
+
+    own = ["1", "own", "own", "own", "own", "10.00", "1.000", "vLLM's", "own"]
+    assert own == _row(1, first, first).split()
+    assert ["2", "32", "4096", "64", "2", "12.50", "1.250"] == _row(2, Trial(FAST, 12.5), first).split()
+    assert _row(3, Trial(FAST, None, "out of\nmemory"), first).endswith("failed           out of memory")
+
+
+@pytest.mark.parametrize(
+    ("rates", "remembered", "told"),
+    [
+        ([10.0, 13.0, 10.5], FAST, ["differ by 5.0%", "Best: 32 requests", "1.268 times", "--forget"]),
+        ([10.0, 13.0, 14.0], OWN, ["differ by 40.0%", "Nothing was faster"]),
+        ([10.0, 13.0], FAST, ["Best: 32 requests", "1.300 times"]),
+        ([10.0], OWN, ["Nothing was faster"]),
+    ],
+    ids=["faster", "noise", "interrupted", "at once"],
+)
+def test_conclusion(
+    model: str,
+    capsys: pytest.CaptureFixture[str],
+    rates: list[float],
+    remembered: EngineSettings,
+    told: list[str],
+) -> None:
+    """Only what beat the default is remembered; a search that was interrupted keeps what it found."""
+    tried = [OWN, FAST, OWN]
+    done = [Trial(one, rate) for one, rate in zip(tried, rates, strict=False)]
+    _conclude(done, weights(model), Options())
+
+    assert remembered == tuned.recalled(weights(model), Options()).engine
+    said_ = capsys.readouterr().out
+    assert all(words in said_ for words in told)
+
+
+def test_forget(model: str) -> None:
+    """What was remembered is dropped, and no server is started for that."""
+    tuned.remember(weights(model), Options(), tuned.Tuned("m", "here", FAST, 2.0, 1.0))
+    outputs = [CliRunner().invoke(app, ["tune-engine", "--forget", "--model", model]).output for _ in "ab"]
+
+    assert OWN == tuned.recalled(weights(model), Options()).engine
+    assert outputs[0].startswith("Forgotten for ")
+    assert outputs[1].startswith("Nothing was remembered for ")
+
+
+def test_what_is_measured() -> None:
+    """The seed prompt and lists of exemplars on dev rows: the same each time, others to warm up."""
+    task = toy_task()
+    pairs = _pairs(task, "measured")
+
+    assert pairs == _pairs(task, "measured")
+    assert len({candidate.id for candidate, _ in pairs}) * len(task.dev) == len(pairs)
+    assert task.seed in {candidate.prompt for candidate, _ in pairs}
+    warm, cold = ({c.prompt for c, _ in _pairs(task, purpose)} for purpose in ("warm", "measured"))
+    assert {task.seed} == warm & cold
+
+
+def test_failed_requests_are_no_measurement() -> None:
+    """A server that leaves out rows is not a fast one."""
+    task = toy_task()
+    answers = iter([Reply(body=said())] * 5 + [Reply(400, error("no"))] * 1000)
+    with serving(lambda _: next(answers)) as server, pytest.raises(ServerError, match="15 of 20 requests"):
+        _answered(task, Server(server.url, "m", "key", ""), _pairs(task, "warm")[:20])
+
+
+def test_waits_for_a_server_to_end(model: str) -> None:
+    """One that somebody else uses does not end; one that nobody owns has ended."""
+    assert ended(model, Options(), 0, lambda _: None)
+    folder = next((Path(model).parent / "cache" / "apo" / "servers").iterdir())
+    with lease.alone(folder / "guard"):
+        assert not ended(model, Options(), 0.1, lambda _: None)

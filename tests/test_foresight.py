@@ -1,0 +1,92 @@
+"""Foresight: what it looks at changes nothing, and what it foresees is what comes."""
+
+from dataclasses import replace
+
+import pytest
+
+from apo import plugins
+from apo.backends import Request, unmarked
+from apo.budget import Budget
+from apo.candidate import Failure
+from apo.engine import Engine
+from apo.foresight import foreseen
+from apo.history import History
+from apo.store.memory import MemoryStore
+from tests.helpers import folded, run_engine, skilled, toy_spec, toy_task
+
+FAR = 64
+TASK = toy_task(60)
+SPEC = toy_spec(scheduler="racing", budget=Budget(calls=400))
+
+
+@pytest.mark.parametrize("scheduler", plugins.names("schedulers"))
+def test_looking_ahead_changes_nothing(scheduler: str) -> None:
+    """The journal is the same, and so is the history that was looked ahead from."""
+    spec = replace(SPEC, scheduler=scheduler)
+
+    def look(engine: Engine) -> None:
+        before = History(engine.store.read())
+        foreseen(engine, FAR)
+        assert folded(engine.history) == folded(before)
+
+    _, watched, _ = run_engine(TASK, spec, skilled(TASK), look_ahead=look)
+    _, alone, _ = run_engine(TASK, spec, skilled(TASK))
+    assert watched.records == alone.records
+
+
+def test_what_is_foreseen_comes() -> None:
+    """With a model that is always right guesses are right, so what is foreseen is asked."""
+    looks: list[tuple[int, list[Request]]] = []
+    asked: list[Request] = []
+
+    def right(request: Request) -> str | Failure:
+        asked.append(request)
+        return skilled(TASK)(request) if request.temperature > 0 else gold(request)
+
+    def gold(request: Request) -> str:
+        text = str(request.rendered)
+        rows = [*TASK.train, *TASK.dev, *TASK.test]
+        return max(rows, key=lambda row: text.rfind(row.input)).target
+
+    def look(engine: Engine) -> None:
+        looks.append((len(asked), foreseen(engine, FAR)))
+
+    run_engine(TASK, SPEC, right, look_ahead=look)
+    requests = [unmarked(request) for request in asked]
+    hits = sum(later[: len(ahead)] == ahead for ahead, later in ((a, requests[n:]) for n, a in looks))
+    assert hits > 0.8 * len(looks)
+    assert max(len(ahead) for _, ahead in looks) >= FAR
+
+
+def test_what_a_proposer_asks_is_foreseen() -> None:
+    """If it does not depend on the rows that are missing; what follows its reply is not foreseen."""
+    spec = replace(SPEC, proposers=("induction",), selectors=(), layouts=False)
+    looks: list[list[Request]] = []
+    asked: list[Request] = []
+
+    def answer(request: Request) -> str | Failure:
+        asked.append(unmarked(request))
+        return skilled(TASK)(request)
+
+    def look(engine: Engine) -> None:
+        if len(engine.history.steps) == 1:
+            looks.append(foreseen(engine, FAR))
+
+    run_engine(TASK, spec, answer, MemoryStore(), look)
+    begun = next(place for place, request in enumerate(asked) if request.temperature > 0)
+    proposing = [request for request in looks[0] if request.temperature > 0]
+    assert proposing
+    assert asked[begun : begun + len(proposing)] == proposing
+    assert all(found[-len(proposing) :] == proposing for found in looks)
+
+
+def test_more_draws_never_foresee_more() -> None:
+    """What one of them does not bring is not likely enough."""
+    found: list[tuple[set[Request], set[Request]]] = []
+
+    def look(engine: Engine) -> None:
+        found.append((set(foreseen(engine, FAR, times=1)), set(foreseen(engine, FAR, times=5))))
+
+    run_engine(TASK, SPEC, skilled(TASK), look_ahead=look)
+    assert all(many <= one for one, many in found)
+    assert any(many < one for one, many in found)

@@ -1,0 +1,209 @@
+"""The search for engine settings: nothing measured is lost, and the default is never made worse."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from apo.errors import ServerError
+from apo.serving import command, tuned
+from apo.serving.command import EngineSettings, Options
+from apo.serving.server import chosen
+from apo.serving.weights import Weights, cache_folder
+from apo.tuning import Trial, best, knobs, search
+
+CPU = knobs(False, 2048, 4)
+OWN = EngineSettings()
+SMALL = EngineSettings(32, 4096, 64, 2)
+
+
+def peaked(tried: EngineSettings) -> float:
+    """Fastest at 32 requests and 8192 tokens a step; the default is a third slower."""
+    seqs, tokens = tried.seqs or 128, tried.tokens or 2048
+    away = math.log2(seqs / 32) ** 2 + math.log2(tokens / 8192) ** 2
+    return 20 * math.exp(-0.05 * away)
+
+
+def rated(trial: Trial | None) -> float:
+    """Its rate; it has one."""
+    assert trial is not None
+    assert trial.rate is not None
+    return trial.rate
+
+
+def test_default_comes_first_and_last() -> None:
+    """What a search finds is compared with vLLM's own settings, measured twice; no other is."""
+    done = list(search(CPU, peaked, 9))
+    others = [trial.settings for trial in done[1:-1]]
+
+    assert (9, OWN, OWN) == (len(done), done[0].settings, done[-1].settings)
+    assert len(others) == len(set(others)) == 7
+    assert EngineSettings(128, 2048, 128, 4) not in others  # the same as vLLM's own
+
+
+def test_finds_what_is_better() -> None:
+    """Twelve of 288 settings are enough to come near the best."""
+    done = list(search(CPU, peaked, 12))
+
+    assert rated(best(done)) > 0.93 * 20
+    assert rated(done[0]) < 0.7 * 20
+
+
+def test_learns_from_what_does_not_start() -> None:
+    """A setting that cannot be measured is told, counts as bad, and the search goes on."""
+
+    def measure(tried: EngineSettings) -> float:
+        if (tried.tokens or 2048) > 4096:
+            raise ServerError("out of memory")
+        return peaked(tried)
+
+    done = list(search(CPU, measure, 14))
+    failed = [trial for trial in done if trial.rate is None]
+
+    assert 14 == len(done)
+    assert {"out of memory"} == {trial.problem for trial in failed}
+    assert len(failed) < 8  # half of the grid: chance alone would try six, and more where it is drawn to
+    assert rated(best(done)) > rated(done[0])
+
+
+def test_nothing_starts() -> None:
+    """Where not even vLLM's own settings work there is nothing to compare with."""
+
+    def measure(tried: EngineSettings) -> float:
+        raise ServerError("no")
+
+    with pytest.raises(ServerError, match="no"):
+        list(search(CPU, measure, 5))
+
+
+def test_no_time() -> None:
+    """When the time is over, only the default is measured again."""
+    left = iter([True, True, False])
+    done = list(search(CPU, peaked, 20, lambda: next(left)))
+
+    assert [True, False, False, True] == [trial.default for trial in done]
+
+
+@pytest.mark.parametrize(
+    ("rates", "winner"),
+    [
+        ([10.0, 12.0, 11.0, 10.5], 1),
+        ([10.0, 12.0, 11.0, 12.5], None),
+        ([10.0, 9.0, None, 10.0], None),
+        ([10.0], None),
+        ([10.0, None, 11.0], None),
+    ],
+    ids=["faster", "noise", "slower", "one", "interrupted"],
+)
+def test_best(rates: list[float | None], winner: int | None) -> None:
+    """A winner beat every measurement of the default; else the default stays."""
+    own = (0, len(rates) - 1)
+    done = [
+        Trial(OWN if n in own else EngineSettings(seqs=n), rate, "" if rate else "failed")
+        for n, rate in enumerate(rates)
+    ]
+
+    assert (None if winner is None else done[winner]) == best(done)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(3, 8), st.lists(st.one_of(st.none(), st.floats(0.1, 1e4)), min_size=8, max_size=8))
+def test_whatever_is_measured(trials: int, rates: list[float | None]) -> None:
+    """Any rates and failures: so many trials as asked for, and never a winner slower than the default."""
+    given_ = iter([5.0, *rates])
+
+    def measure(tried: EngineSettings) -> float:
+        rate = next(given_)
+        if rate is None:
+            raise ServerError("no")
+        return rate
+
+    done = list(search(CPU, measure, trials))
+
+    assert trials == len(done)
+    if (found := best(done)) is not None:
+        assert rated(found) > max(trial.rate for trial in done if trial.default and trial.rate)
+
+
+@pytest.mark.parametrize("memory", [1, 2, 4])
+def test_what_may_be_tried(memory: int) -> None:
+    """On a CPU a step holds the longest prompt, and at least one GiB is left for keys and values."""
+    by_name = {knob.name: knob.choices for knob in knobs(False, 512, memory)}
+
+    assert 512 == min(by_name["tokens"])
+    assert 1 <= min(by_name["memory"])
+    shares = [knob.choices for knob in knobs(True, 512, memory) if knob.name == "memory"]
+    assert max(shares[0]) < 1
+
+
+@pytest.fixture
+def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Weights:
+    """A model folder, and an empty cache."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    folder = tmp_path / "my-model"
+    folder.mkdir()
+    (folder / "config.json").write_text("{}", encoding="utf-8")
+    return Weights("my-model", str(folder))
+
+
+def found(settings: EngineSettings = SMALL) -> tuned.Tuned:
+    """What a search found."""
+    return tuned.Tuned("my-model", "a machine", settings, 12.0, 10.0)
+
+
+def test_remembered_and_forgotten(weights: Weights) -> None:
+    """Settings are found again for the same model, engine, context and machine, and told; until forgotten."""
+    told: list[str] = []
+    assert Options() == tuned.recalled(weights, Options())
+    tuned.remember(weights, Options(), found())
+
+    assert Options(engine=SMALL) == chosen(weights.source, None, False, told.append)
+    words = "32 requests and 4096 tokens a step, blocks of 64, 2 GiB of keys and values (1.20 times as fast"
+    assert told[0].startswith(f"Engine settings found by apo tune-engine: {words}")
+    assert Options(512) == tuned.recalled(weights, Options(512))
+    assert Options(eager=True) == chosen(weights.source, None, True, told.append)
+    assert 1 == len(told)
+    assert [True, False] == [tuned.forget(weights, Options()) for _ in range(2)]
+    assert Options() == tuned.recalled(weights, Options())
+
+
+def test_changed_weights_are_another_model(weights: Weights) -> None:
+    """What was measured with other weights in the same folder is not used."""
+    tuned.remember(weights, Options(), found())
+    Path(weights.source, "config.json").write_text('{"a": 1}', encoding="utf-8")
+
+    assert Options() == tuned.recalled(weights, Options())
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"x": 1}', '{"x": {"model": "m"}}', "\xff"])
+def test_broken_file(weights: Weights, content: str) -> None:
+    """A file that cannot be read holds nothing, and is written anew."""
+    tuned.remember(weights, Options(), found())
+    (cache_folder() / tuned.FILE).write_text(content, encoding="latin-1")
+
+    assert Options() == tuned.recalled(weights, Options())
+    tuned.remember(weights, Options(), found())
+    assert Options(engine=SMALL) == tuned.recalled(weights, Options())
+
+
+def test_settings_reach_the_engine(weights: Weights) -> None:
+    """Each is an argument or a variable of the server, and vLLM's own are left to it."""
+    plain = command.command(weights, Options(), 1)
+    set_ = command.command(weights, Options(engine=SMALL), 1)
+    added = set_[len(plain) :]
+
+    assert ["--max-num-seqs", "32", "--max-num-batched-tokens", "4096", "--block-size", "64"] == added
+    if not command.has_gpu():
+        assert "2" == command.environment(weights, Options(engine=SMALL), "k")["VLLM_CPU_KVCACHE_SPACE"]
+
+
+@pytest.mark.parametrize("change", [{"seqs": 8}, {"tokens": 1}, {"block": 32}, {"memory": 1.0}], ids=str)
+def test_other_settings_are_another_server(weights: Weights, change: dict[str, int]) -> None:
+    """A server that runs with other settings is not shared."""
+    identity: Callable[[Options], str] = lambda options: command.identity(weights, options)  # noqa: E731
+
+    assert identity(Options()) != identity(Options(engine=EngineSettings(**change)))
+    assert identity(Options()) == identity(Options(engine=EngineSettings()))
