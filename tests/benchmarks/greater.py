@@ -7,26 +7,23 @@ ends with seed and winner on the sealed test. Finished runs are kept, so a scrip
 """
 
 import sys
-from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
-from apo import runner, words
+from apo import words
 from apo.backends.openai import OpenAI
 from apo.budget import Budget
-from apo.exemplars._draw import draw
-from apo.history import History
 from apo.loading import load
 from apo.progress import Lines
-from apo.prompt import Exemplar, Layout, Prompt
-from apo.seeding import rng
 from apo.serving.command import Options
 from apo.serving.server import serve
 from apo.serving.weights import DEFAULT
 from apo.spec import ModelSpec, RunSpec, TaskSource, WhiteBoxSpec
-from apo.store import runs
-from apo.task import Task
 from apo.whitebox.loading import open_model
-from tests.benchmarks.greater_step import measured
+from tests.benchmarks.alone import EXEMPLARS, SEED, alone, header, row
+from tests.benchmarks.greater_step import TASK as STEP
+from tests.benchmarks.greater_step import measured, thinking
+from tests.benchmarks.page import public_data, publish
 
 TASKS = (
     "instruction_induction/sentiment",
@@ -34,79 +31,61 @@ TASKS = (
     "instruction_induction/first_word_letter",
 )
 SIZES = (("train", 60), ("dev", 50), ("test", 100))
-SETTINGS = {
-    "GReaTer": "greater",
-    "GReaTer, shortlist at random": "greater:rank=random",
-    "GReaTer, no reasoning": "greater:reasoning=0",
-    "GReaTer, no forward check": "greater:check=none",
+DEFAULTS = {"GReaTer": "greater", "GReaTer, with forward check": "greater:check=loss"}
+"""What could be GReaTer's default; with each of `SEEDS`."""
+RIVALS = {
     "GReaTer, as released": "greater:candidates=union,check=errors,temperature=0.2,normalise=true",
     "GSPO": "segments",
-    "GSPO, no gradient": "segments:gradient=false",
     "APE": "induction",
     "ProTeGi": "reflection",
 }
-"""Proposers; all else is the same."""
-CALLS = 1500
-SECONDS = 20 * 60.0
-EXEMPLARS = 3
-SEED = "Answer the question."
+SEEDS = (0, 1)
+ABLATIONS = {
+    "GReaTer, tokens at random": "greater:rank=random",
+    "GReaTer, with forward check, shortlist at random": "greater:check=loss,rank=random",
+    "GReaTer, with forward check and reasoning": "greater:check=loss,reasoning=64",
+    "GSPO, no gradient": "segments:gradient=false",
+}
+"""On the first task alone. Answers are short there, so that GReaTer by itself does without reasoning."""
+CALLS = 1000
+SECONDS = 3 * 60.0
+"""Of a run: what looks into weights is bound by time, what asks a model by calls."""
 OUTPUT = Path("results/benchmarks/greater.md")
 
 
 def main() -> None:
     """Do the runs that are not done, measure a step, and write the tables."""
-    data = Path(sys.argv[1]) if len(sys.argv) > 1 else Path("../shared/data")
+    data = public_data()
     results = Path(sys.argv[2]) if len(sys.argv) > 2 else Path("results")
-    if not data.is_dir():
-        print(f"Skipped: there is no folder {data} with public data. Give one: make bench DATA_DIR=…")
-        return
     # Holding the lease keeps one server for all runs.
     with serve(DEFAULT, Options(), Lines().waiting) as server:
+        asked = [
+            *product(TASKS, SEEDS, DEFAULTS.items()),
+            *product(TASKS, SEEDS[:1], RIVALS.items()),
+            *product(TASKS[:1], SEEDS[:1], ABLATIONS.items()),
+        ]
+        asked.sort(key=lambda one: TASKS.index(one[0]))
         rows = [
-            _row(name, setting, _finished(name, setting, data, results))
-            for name in TASKS
-            for setting in SETTINGS
+            _run(name, setting, proposer, seed, data, results) for name, seed, (setting, proposer) in asked
         ]
         backend = OpenAI(base_url=server.base_url, api_key=server.api_key, model=server.model)
         opened = open_model(WhiteBoxSpec(), DEFAULT, Lines().waiting)
-        step = measured(plain(load(_source(TASKS[0], data))), opened, backend)
+        step = measured(thinking(load(TaskSource(STEP, data_dir=str(data)))), opened, backend)
         backend.close()
     text = "\n".join([_head(), *rows, "", step])
-    OUTPUT.parent.mkdir(parents=True, exist_ok=True)
-    OUTPUT.write_text(text, encoding="utf-8")
-    print(text)
+    publish(OUTPUT, text)
 
 
-def _source(name: str, data: Path) -> TaskSource:
-    return TaskSource(name, data_dir=str(data), sizes=dict(SIZES))
-
-
-def plain(task: Task) -> Task:
-    """The task with an instruction that says nothing of it, and a few exemplars that stay."""
-    pool = [Exemplar(row.input, row.target, row.id) for row in task.train]
-    shown = draw(pool, EXEMPLARS, rng(0, 0, "greater"), balanced=True)
-    return replace(task, seed=Prompt(SEED, shown, Layout("fields")))
-
-
-def _finished(name: str, setting: str, data: Path, results: Path) -> History:
-    """The run of a task with a setting, done now if it was not."""
+def _run(name: str, setting: str, proposer: str, seed: int, data: Path, results: Path) -> str:
+    """The line of a task's run with a setting and a seed, done now if it was not."""
     spec = RunSpec(
-        task=_source(name, data),
+        task=TaskSource(name, data_dir=str(data), sizes=dict(SIZES)),
         model=ModelSpec(DEFAULT),
-        proposers=(SETTINGS[setting],),
-        selectors=(),
-        layouts=False,
+        proposers=(proposer,),
         budget=Budget(calls=CALLS, seconds=SECONDS),
+        seed=seed,
     )
-    task = plain(load(spec.task))
-    runner.check(spec, task)
-    label = f"greater-{name}-{setting}".replace("/", "-").replace(", ", "-").replace(" ", "_").lower()
-    folder = runs.named(results, label, spec)
-    if folder.history().finished is None:
-        print(f"{name}, {setting}")
-        with folder.locked(), runner.connected(spec, Lines().waiting) as models:
-            runner.go_on(folder, task, models)
-    return folder.history()
+    return row(name, setting, alone(f"greater {name} {setting}", spec, results))
 
 
 def _head() -> str:
@@ -114,31 +93,8 @@ def _head() -> str:
         f"# Instructions by gradients\n\n{DEFAULT}, {EXEMPLARS} fixed exemplars, the seed instruction "
         f"“{SEED}”, at most {CALLS} calls (those of the sealed test included) and "
         f"{words.duration(SECONDS)} a run. Differences are paired, with 95 % intervals, "
-        "on the sealed test.\n\n"
-        "| task | proposer | seed | winner | difference | prompts | calls | time |\n"
-        "| --- | --- | --- | --- | --- | --- | --- | --- |"
+        f"on the sealed test.\n\n{header()}"
     )
-
-
-def _row(name: str, setting: str, history: History) -> str:
-    tested = history.tested
-    told = ("–", "–", "–")
-    if tested is not None:
-        told = (
-            words.percent(tested.seed),
-            words.percent(tested.score),
-            words.points(tested.difference),
-        )
-    calls = history.total.calls
-    cells = (
-        name,
-        setting,
-        *told,
-        str(len(history.candidates)),
-        str(calls),
-        words.duration(history.seconds),
-    )
-    return f"| {' | '.join(cells)} |"
 
 
 if __name__ == "__main__":

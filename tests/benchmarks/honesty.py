@@ -17,6 +17,7 @@ import numpy as np
 from apo.schedulers.successive_halving import SuccessiveHalving
 from apo.selection import corrected
 from apo.statistics import Interval, mean_interval
+from tests.benchmarks.page import publish
 
 RUNS = 200
 OFF = 0.02
@@ -162,9 +163,7 @@ def halved() -> list[Scenario]:
 def main() -> None:
     """Measure, print, and write the table."""
     text = _page([(s.name, *measure(s)) for s in scenarios()])
-    OUTPUT.parent.mkdir(parents=True, exist_ok=True)
-    OUTPUT.write_text(text, encoding="utf-8")
-    print(text)
+    publish(OUTPUT, text)
 
 
 def _page(measured: Sequence[tuple[str, Outcome, Outcome]]) -> str:

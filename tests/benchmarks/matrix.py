@@ -7,8 +7,8 @@ import msgspec
 
 from apo.files import write_private
 from apo.loading import load_task
-from apo.prompt import Exemplar, Layout, Prompt
-from apo.task import Task
+from apo.prompt import Layout, Prompt
+from apo.task import Task, as_exemplars
 
 FOLDER = Path("results/benchmarks/replay")
 SIZES = {"train": 50, "dev": 100, "test": 100}
@@ -43,7 +43,7 @@ class Matrix:
         instruction, _, exemplars = name.partition("-")
         rows = {row.id: row for row in task.train}
         shown = (rows[row] for row in self.exemplars[int(exemplars)])
-        worked = tuple(Exemplar(row.input, row.target, row.id) for row in shown)
+        worked = tuple(as_exemplars(shown))
         return Prompt(self.instructions[int(instruction)], worked, self.layout)
 
 

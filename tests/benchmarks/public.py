@@ -12,6 +12,7 @@ from apo.progress import Lines
 from apo.serving.command import Options
 from apo.serving.server import serve
 from apo.serving.weights import DEFAULT
+from tests.benchmarks.page import public_data
 
 TASKS = (
     "instruction_induction/sentiment",
@@ -24,10 +25,7 @@ OUTPUT = Path("results/benchmarks")
 
 def main() -> None:
     """Run each task and write its report."""
-    data = Path(sys.argv[1]) if len(sys.argv) > 1 else Path("../shared/data")
-    if not data.is_dir():
-        print(f"Skipped: there is no folder {data} with public data. Give one: make bench DATA_DIR=…")
-        return
+    data = public_data()
     apo = str(Path(sys.executable).with_name("apo"))
     # Holding the lease keeps one server for all runs.
     with serve(DEFAULT, Options(), Lines().waiting), tempfile.TemporaryDirectory() as results:

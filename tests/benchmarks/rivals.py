@@ -29,12 +29,12 @@ from apo.files import write_private
 from apo.history import History
 from apo.loading import load_task
 from apo.progress import Lines
-from apo.prompt import Exemplar, Prompt
+from apo.prompt import Prompt
 from apo.seeding import rng
 from apo.spec import DEFAULT_MODEL, ModelSpec
 from apo.statistics import Interval, mean_interval, paired_difference
 from apo.store.runs import find
-from apo.task import Example, Task
+from apo.task import Example, Task, as_exemplars
 
 FAMILY = "instruction_induction"
 TASKS = (
@@ -86,7 +86,7 @@ def scores(
 def draws(task: Task, seed: int, purpose: str, count: int) -> list[Prompt]:
     """The seed prompt with so many draws of exemplars."""
     source = rng(seed, 0, f"rivals {purpose}")
-    pool = [Exemplar(row.input, row.target, row.id) for row in task.train]
+    pool = as_exemplars(task.train)
     return [Prompt(task.seed.instruction, tuple(source.sample(pool, SHOWN))) for _ in range(count)]
 
 

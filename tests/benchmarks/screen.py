@@ -26,6 +26,7 @@ from apo.events import Event, Record, to_json
 from apo.prompt import Prompt
 from apo.store.runs import RunFolder
 from apo.task import Score, Task
+from tests.benchmarks.page import publish
 from tests.helpers import started, toy_spec, toy_task
 
 OUTPUT = Path("results/benchmarks/screen.md")
@@ -155,9 +156,7 @@ def main() -> None:
     head = ["# The terminal interface", "", (__doc__ or "").strip(), ""]
     table = ["| what | measured | to reach |", "| --- | --- | --- |"]
     text = "\n".join([*head, *table, *(f"| {a} | {b} | {c} |" for a, b, c in lines), ""])
-    OUTPUT.parent.mkdir(parents=True, exist_ok=True)
-    OUTPUT.write_text(text, encoding="utf-8")
-    print(text)
+    publish(OUTPUT, text)
 
 
 def first_paint(task: Task, scratch: Path) -> list[tuple[str, str, str]]:

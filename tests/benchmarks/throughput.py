@@ -1,115 +1,164 @@
-"""Evaluation throughput: apo's evaluator against a bare client loop, side by side on one server.
+"""Evaluation throughput: apo's evaluator against vLLM's own ways to answer the same requests.
 
-Both send the same requests to the same vLLM server in the same run. The bare loop is the plain
-`openai` client under a semaphore, at each of several fixed concurrencies; its best one counts. All
-requests are answered once beforehand, so that the server's prefix cache is equally warm for all.
+All ways have the same model with the same settings, and take turns in one run. Without a server: the engine
+of `apo run --engine inprocess` against `vllm.LLM.chat`, which is given all requests at once; each is a
+process of its own, of which one waits while the other works. With one: apo's client, which has to find its
+concurrency itself in each pass, against `vllm bench serve` at fixed concurrencies, of which the best one
+counts. Every request is one user turn, greedy, and answered once beforehand, so that prefix caches are
+equally warm.
+
+With public data: python -m tests.benchmarks.throughput DATA_DIR
 """
 
-import asyncio
+import json
 import statistics
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
-import openai
-
+from apo.backends import Backend
 from apo.backends.openai import OpenAI
 from apo.candidate import Candidate
+from apo.connection import connect
 from apo.evaluation import Evaluator, Pair
 from apo.exemplars._draw import draw
 from apo.loading import load_task
 from apo.progress import Lines
-from apo.prompt import Exemplar, Prompt, render
+from apo.prompt import Exemplar, Layout, Prompt, render
 from apo.seeding import rng
-from apo.serving.command import Options
+from apo.serving.command import Options, has_gpu
 from apo.serving.server import Server, serve
-from apo.serving.weights import DEFAULT
-from apo.task import Task
+from apo.serving.weights import DEFAULT, resolve
+from apo.spec import ModelSpec
+from apo.task import Task, as_exemplars
+from tests.benchmarks.bench_serve import bench_serve
+from tests.benchmarks.llm_chat import llm_chat
+from tests.benchmarks.page import publish
 
-CONCURRENCIES = (16, 32, 64, 128)
+PUBLIC = "bbh/boolean_expressions"
+PROMPTS = 20
+ROWS = 100 if has_gpu() else 12
+"""Two cores take minutes for what a GPU does in seconds."""
+CONCURRENCIES = (256, 512, 1024) if has_gpu() else (64, 128)
 ROUNDS = 3
-CANDIDATES = 3
+TARGET = 0.95
 OUTPUT = Path("results/benchmarks/throughput.md")
+Rates = dict[str, list[float]]
+"""Requests a second of each pass, by what answered them; apo's come first."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What every way is asked."""
+
+    task: Task
+    pairs: Sequence[Pair]
+    texts: list[str]
+    """The user turn of each pair."""
 
 
 def main() -> None:
     """Measure, print, and write the table."""
-    task = load_task("tickets")
-    pairs = _pairs(task)
-    with serve(DEFAULT, Options(), Lines().waiting) as server:
-        _through_apo(task, pairs, server)
-        rates: dict[str, list[float]] = {}
-        for _ in range(ROUNDS):
-            for limit in CONCURRENCIES:
-                rate = asyncio.run(_bare(task, pairs, server, limit))
-                rates.setdefault(f"bare loop, {limit} at once", []).append(rate)
-            rates.setdefault("apo", []).append(_through_apo(task, pairs, server))
-    text = _table(rates, len(pairs))
-    OUTPUT.parent.mkdir(parents=True, exist_ok=True)
-    OUTPUT.write_text(text, encoding="utf-8")
-    print(text)
+    asked = work(Path(sys.argv[1]) if len(sys.argv) > 1 else None)
+    text = table(asked, [without_server(asked), with_server(asked)])
+    publish(OUTPUT, text)
 
 
-def _pairs(task: Task) -> list[Pair]:
-    """A few candidates with 8 exemplars each, on all dev rows."""
-    pool = [Exemplar(row.input, row.target, row.id) for row in task.train]
-    candidates = [
-        Candidate(f"c{n}", Prompt(task.seed.instruction, draw(pool, 8, rng(0, n, "bench"), balanced=True)))
-        for n in range(CANDIDATES)
+def work(data: Path | None) -> Work:
+    """PROMPTS candidates with 8 exemplars each on ROWS dev rows, of a public task if there is its folder."""
+    task = load_task(PUBLIC, data) if data is not None and data.is_dir() else load_task("tickets")
+    pool = as_exemplars(task.train)
+    pairs = [
+        (Candidate(f"c{n}", _prompt(task, pool, n)), row) for n in range(PROMPTS) for row in task.dev[:ROWS]
     ]
-    return [(candidate, row) for candidate in candidates for row in task.dev]
+    turns = [render(candidate.prompt, row.input, row.id) for candidate, row in pairs]
+    return Work(task, pairs, [turn[0].content for turn in turns if not isinstance(turn, str)])
 
 
-def _through_apo(task: Task, pairs: Sequence[Pair], server: Server) -> float:
-    """Evaluations a second through a fresh backend, which has to find its concurrency itself."""
-    backend = OpenAI(base_url=server.base_url, api_key=server.api_key, model=server.model)
-    try:
-        began = time.monotonic()
-        chunks = list(Evaluator(backend, task.scorer, task.decoding).evaluate(pairs))
-        seconds = time.monotonic() - began
-    finally:
-        backend.close()
+def _prompt(task: Task, pool: list[Exemplar], number: int) -> Prompt:
+    exemplars = draw(pool, 8, rng(0, number, "bench"), balanced=True)
+    return Prompt(task.seed.instruction, exemplars, Layout(form="flat"))
+
+
+def without_server(asked: Work) -> Rates:
+    """Apo's own engine against `vllm.LLM.chat`."""
+    conversations = [[{"role": "user", "content": text}] for text in asked.texts]
+    body = {"conversations": conversations, "max_tokens": asked.task.decoding.max_tokens}
+    rates: Rates = {"apo, --engine inprocess": [], "vllm.LLM.chat": []}
+    with tempfile.TemporaryDirectory() as folder:
+        requests = Path(folder) / "requests.json"
+        requests.write_text(json.dumps(body), encoding="utf-8")
+        with (
+            connect(ModelSpec(DEFAULT, engine="inprocess"), Lines().waiting) as link,
+            llm_chat(resolve(DEFAULT, Lines().waiting), Options(), requests) as chat,
+        ):
+            _through_apo(asked, link.backend)
+            chat()
+            for _ in range(ROUNDS):
+                rates["apo, --engine inprocess"].append(_through_apo(asked, link.backend))
+                rates["vllm.LLM.chat"].append(len(asked.texts) / chat())
+    return rates
+
+
+def with_server(asked: Work) -> Rates:
+    """Apo's client against `vllm bench serve`, on one server."""
+    rates: Rates = {"apo, --engine server": []}
+    with serve(DEFAULT, Options(), Lines().waiting) as server:
+        _through_client(asked, server)
+        for _ in range(ROUNDS):
+            rates["apo, --engine server"].append(_through_client(asked, server))
+            for limit in CONCURRENCIES:
+                weights, most = resolve(DEFAULT, Lines().waiting), asked.task.decoding.max_tokens
+                rate = bench_serve(server, weights, asked.texts, most, limit)
+                rates.setdefault(f"vllm bench serve, {limit} at once", []).append(rate)
+    return rates
+
+
+def _through_client(asked: Work, server: Server) -> float:
+    """Evaluations a second through a fresh client."""
+    with closing(OpenAI(base_url=server.base_url, api_key=server.api_key, model=server.model)) as backend:
+        return _through_apo(asked, backend)
+
+
+def _through_apo(asked: Work, backend: Backend) -> float:
+    """Evaluations a second."""
+    began = time.monotonic()
+    chunks = list(Evaluator(backend, asked.task.scorer, asked.task.decoding).evaluate(asked.pairs))
+    seconds = time.monotonic() - began
     failed = sum(e.failure is not None for chunk in chunks for e in chunk)
     if failed:
         sys.exit(f"{failed} evaluations failed; nothing was measured.")
-    return len(pairs) / seconds
+    return len(asked.pairs) / seconds
 
 
-async def _bare(task: Task, pairs: Sequence[Pair], server: Server, limit: int) -> float:
-    """Requests a second of the plain client at a fixed concurrency."""
-    slots = asyncio.Semaphore(limit)
-    async with openai.AsyncOpenAI(base_url=server.base_url, api_key=server.api_key) as client:
-
-        async def one(pair: Pair) -> None:
-            candidate, row = pair
-            messages = [asdict(m) for m in render(candidate.prompt, row.input) if not isinstance(m, str)]
-            async with slots:
-                await client.chat.completions.create(
-                    model=server.model,
-                    messages=messages,  # type: ignore[arg-type]
-                    max_tokens=task.decoding.max_tokens,
-                    temperature=0.0,
-                    top_p=1.0,
-                )
-
-        began = time.monotonic()
-        await asyncio.gather(*(one(pair) for pair in pairs))
-        return len(pairs) / (time.monotonic() - began)
-
-
-def _table(rates: dict[str, list[float]], requests: int) -> str:
-    medians = {name: statistics.median(values) for name, values in rates.items()}
-    best = max((name for name in medians if name != "apo"), key=lambda name: medians[name])
-    lines = ["# Evaluation throughput", "", (__doc__ or "").partition("\n\n")[2].strip(), ""]
-    lines += [f"{requests} requests a pass, {ROUNDS} passes each in turn, requests per second:", ""]
-    lines += ["| loop | median | lowest | highest |", "| --- | --- | --- | --- |"]
-    for name, values in rates.items():
-        lines.append(f"| {name} | {medians[name]:.1f} | {min(values):.1f} | {max(values):.1f} |")
-    ratio = medians["apo"] / medians[best]
-    lines += ["", f"Ratio of apo to the best bare loop ({best}): {ratio:.3f} (to reach: 0.95)", ""]
+def table(asked: Work, measured: Sequence[Rates]) -> str:
+    """What was found, as Markdown."""
+    lines = ["# Evaluation throughput", "", (__doc__ or "").split("\n\n")[1].strip(), ""]
+    where = "a GPU" if has_gpu() else "a CPU, where fewer rows keep the measurement short"
+    lines += [
+        f"{PROMPTS} prompts on {len(asked.pairs) // PROMPTS} rows of {asked.task.name}, {len(asked.pairs)} "
+        f"requests a pass, {ROUNDS} passes each in turn, on {where}; requests per second:",
+        "",
+        "| way | median | lowest | highest |",
+        "| --- | --- | --- | --- |",
+    ]
+    for rates in measured:
+        for name, values in rates.items():
+            middle = statistics.median(values)
+            lines.append(f"| {name} | {middle:.1f} | {min(values):.1f} | {max(values):.1f} |")
+    lines += ["", *(_ratio(rates) for rates in measured), ""]
     return "\n".join(lines)
+
+
+def _ratio(rates: Rates) -> str:
+    medians = {name: statistics.median(values) for name, values in rates.items()}
+    (name, ours), *others = medians.items()
+    rival, best = max(others, key=lambda one: one[1])
+    return f"* {name} to {rival}: {ours / best:.3f} (to reach: {TARGET})"
 
 
 if __name__ == "__main__":

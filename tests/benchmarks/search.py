@@ -1,0 +1,115 @@
+"""A whole search against the engine alone: the same requests given to `vllm.LLM` all at once.
+
+A default run on a real server is recorded: its requests, of all roles, and the seconds from its first event
+to its last. Then the engine answers the same requests in a process of its own, as many at once as it
+likes; that is what the machine can do. A run knows no request before the answers on which it depends, so the
+engine also answers them batch by batch, each when the one before has ended; what is left between that and
+the search is what apo and the server take. Loading and compiling are counted nowhere.
+
+    python -m tests.benchmarks.search DATA_DIR [TASK ...]
+"""
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import msgspec
+
+from apo import runner, words
+from apo.backends import Backend, Completion, Request
+from apo.budget import Budget
+from apo.history import History
+from apo.loading import load
+from apo.progress import Lines
+from apo.spec import DEFAULT_MODEL, ModelSpec, RunSpec, TaskSource
+from apo.store import runs
+from tests.benchmarks.page import public_data, publish
+
+TASKS = ("instruction_induction/sentiment", "instruction_induction/active_to_passive")
+CALLS = 2000
+OUTPUT = Path("results/benchmarks/search.md")
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A backend that keeps what it was asked, and answered, batch by batch."""
+
+    backend: Backend
+    seen: list[list[tuple[Request, Completion]]]
+
+    def stream(self, requests: Iterable[Request]) -> Iterator[tuple[Request, Completion]]:
+        """The backend's answers."""
+        self.seen.append([])
+        for answer in self.backend.stream(requests):
+            self.seen[-1].append(answer)
+            yield answer
+
+
+def main() -> None:
+    """Measure each task, print and write the table."""
+    data = public_data()
+    rows = [_measured(name, data) for name in sys.argv[2:] or TASKS]
+    text = "\n".join([_head(), *rows, ""])
+    publish(OUTPUT, text)
+
+
+def _measured(name: str, data: Path) -> str:
+    """One line of the table."""
+    spec = RunSpec(
+        task=TaskSource(name, data_dir=str(data)),
+        model=ModelSpec(DEFAULT_MODEL),
+        budget=Budget(calls=CALLS),
+        cache=False,
+    )
+    with tempfile.TemporaryDirectory() as kept:
+        history, seen = _searched(spec, Path(kept))
+        asked = Path(kept) / "requests.json"
+        asked.write_bytes(msgspec.json.encode([[request for request, _ in batch] for batch in seen if batch]))
+        told = Path(kept) / "seconds.json"
+        command = [
+            sys.executable,
+            "-m",
+            "tests.benchmarks.engine_alone",
+            DEFAULT_MODEL,
+            str(asked),
+            str(told),
+        ]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        alone = msgspec.json.decode(told.read_bytes(), type=tuple[float, float])
+    done = [completion for batch in seen for _, completion in batch]
+    cells = (
+        name,
+        str(len(done)),
+        str(sum(completion.usage.completion_tokens for completion in done)),
+        words.duration(history.seconds),
+        *(f"{words.duration(seconds)} ({seconds / history.seconds:.2f})" for seconds in alone),
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def _searched(spec: RunSpec, results: Path) -> tuple[History, list[list[tuple[Request, Completion]]]]:
+    """The run, and all that its models were asked."""
+    task = load(spec.task)
+    seen: list[list[tuple[Request, Completion]]] = []
+    folder = runs.named(results, "search", spec)
+    with folder.locked(), runner.connected(spec, Lines().waiting) as models:
+        link = replace(models.task, backend=Recorded(models.task.backend, seen))
+        runner.go_on(folder, task, replace(models, task=link, proposal=link))
+    return folder.history(), seen
+
+
+def _head() -> str:
+    told = (__doc__ or "").partition("\n\n")[2].partition("\n\n    ")[0].strip()
+    return (
+        f"# A search against the engine alone\n\n{told}\n\n{DEFAULT_MODEL}, {CALLS} calls, default settings "
+        "(to reach: 0.85 of the engine alone).\n\n"
+        "| task | requests | tokens written | search | engine alone (ratio) | batch by batch (ratio) |\n"
+        "| --- | --- | --- | --- | --- | --- |"
+    )
+
+
+if __name__ == "__main__":
+    main()
