@@ -1,6 +1,5 @@
 """The backend for servers: what is sent, what is read, and what each failure is."""
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -251,25 +250,6 @@ def test_failures_do_not_stop_others() -> None:
     assert [False, False, False, True, False, False] == [c.failure is not None for c in completions]
 
 
-def test_closed_early() -> None:
-    """Whoever has enough leaves; no more requests are taken, and the backend can be used again."""
-    taken = []
-
-    def endless() -> Iterator[Request]:
-        for request in numbered(100_000):
-            taken.append(request)
-            yield request
-
-    with serving(echo) as server, backend(server.url, concurrency=Concurrency(4, 4)) as opened:
-        answers = opened.stream(endless())
-        next(answers)
-        answers.close()  # type: ignore[attr-defined]
-        again = [completion.text for _, completion in opened.stream(numbered(1))]
-
-    assert ["0"] == again
-    assert len(taken) < 100
-
-
 def test_broken_requests() -> None:
     """An error in the requests themselves reaches whoever asks."""
 
@@ -283,13 +263,3 @@ def test_broken_requests() -> None:
         pytest.raises(RuntimeError, match="no more rows"),
     ):
         list(opened.stream(broken()))
-
-
-def test_close_ends_thread() -> None:
-    """A closed backend leaves no thread behind."""
-    before = set(threading.enumerate())
-    with backend(unused_url()):
-        during = set(threading.enumerate()) - before
-
-    assert ["openai"] == [thread.name for thread in during]
-    assert not any(thread.is_alive() for thread in during)

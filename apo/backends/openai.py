@@ -85,11 +85,16 @@ class OpenAI:
         self._client.api_key = api_key
 
     def close(self) -> None:
-        """Give the connections back and end the thread."""
-        asyncio.run_coroutine_threadsafe(self._client.close(), self._loop).result(timeout=10)
+        """Drop what is under way, give the connections back and end the thread."""
+        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(timeout=10)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(timeout=10)
         self._loop.close()
+
+    async def _end(self) -> None:
+        # What is under way ends first: it would fail, unheard, over connections closed beneath it.
+        await _drop(asyncio.all_tasks() - {asyncio.current_task()})
+        await self._client.close()
 
     async def _pump(
         self,
@@ -121,8 +126,7 @@ class OpenAI:
             answers.put(error)
             raise
         finally:
-            for task in under_way:
-                task.cancel()
+            await _drop(asked)
 
     async def _complete(self, request: Request) -> Completion:
         began = time.monotonic()
@@ -159,6 +163,14 @@ class OpenAI:
             return await self._client.completions.create(prompt=request.rendered, **common)
         messages: Any = [msgspec.structs.asdict(message) for message in request.rendered]
         return await self._client.chat.completions.create(messages=messages, **common)
+
+
+async def _drop(tasks: Iterable["asyncio.Task[Any]"]) -> None:
+    """Cancel tasks and wait until they have ended, however they end."""
+    dropped = list(tasks)
+    for task in dropped:
+        task.cancel()
+    await asyncio.gather(*dropped, return_exceptions=True)
 
 
 class _Stream(Iterator[Answer]):
