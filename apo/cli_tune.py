@@ -39,7 +39,8 @@ def tune_engine(
     from apo.loading import load_task
     from apo.progress import Lines
     from apo.serving import tuned
-    from apo.serving.command import CPU_CONTEXT, Options, cache_gibibytes, cpu_context, has_gpu
+    from apo.serving.command import CPU_CONTEXT, Options, cache_gibibytes, cpu_context
+    from apo.serving.hardware import has_gpu
     from apo.serving.weights import resolve
     from apo.tuning import knobs, search
 
@@ -86,6 +87,7 @@ def _conclude(done: "list[Trial]", weights: "Weights", options: "Options") -> No
         typer.Exit: nothing was measured.
     """
     from apo.serving import tuned
+    from apo.serving.hardware import machine
     from apo.tuning import best
 
     own = [trial.rate for trial in done if trial.default and trial.rate is not None]
@@ -97,8 +99,6 @@ def _conclude(done: "list[Trial]", weights: "Weights", options: "Options") -> No
     if found is None or found.rate is None:
         print("Nothing was faster than vLLM's own settings; they stay.")
         return
-    tuned.remember(
-        weights, options, tuned.Tuned(weights.name, tuned.machine(), found.settings, found.rate, mean)
-    )
+    tuned.remember(weights, options, tuned.Tuned(weights.name, machine(), found.settings, found.rate, mean))
     print(f"Best: {found.settings.words()}, {found.rate / mean:.3f} times as fast as vLLM's own.")
     print("Servers of this model use that from now on; apo tune-engine --forget takes it back.")

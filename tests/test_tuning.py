@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from apo.errors import ServerError
-from apo.serving import command, tuned
+from apo.serving import command, hardware, tuned
 from apo.serving.command import EngineSettings, Options
 from apo.serving.server import chosen
 from apo.serving.weights import Weights, cache_folder
@@ -196,7 +196,7 @@ def test_settings_reach_the_engine(weights: Weights) -> None:
     added = set_[len(plain) :]
 
     assert ["--max-num-seqs", "32", "--max-num-batched-tokens", "4096", "--block-size", "64"] == added
-    if not command.has_gpu():
+    if not hardware.has_gpu():
         assert "2" == command.environment(weights, Options(engine=SMALL), "k")["VLLM_CPU_KVCACHE_SPACE"]
 
 

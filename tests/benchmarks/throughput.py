@@ -30,7 +30,8 @@ from apo.loading import load_task
 from apo.progress import Lines
 from apo.prompt import Exemplar, Layout, Prompt, render
 from apo.seeding import rng
-from apo.serving.command import Options, has_gpu
+from apo.serving.command import Options
+from apo.serving.hardware import has_gpu
 from apo.serving.server import Server, serve
 from apo.serving.weights import DEFAULT, resolve
 from apo.spec import ModelSpec
