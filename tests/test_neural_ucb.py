@@ -59,7 +59,7 @@ def test_gradients_are_those_of_autograd(hidden: list[int], n: int, seed: int) -
 def test_variance_is_the_design_matrix_inverted(design: str) -> None:
     """Both designs are gᵀ (I / prior + Σ g gᵀ / noise)⁻¹ g, the diagonal one without what is off it."""
     points, others = cloud(12), torch.from_numpy(cloud(5, seed=1))
-    model = learned(points, design=design, width=4)
+    model = learned(points, design=design, width=4, own=False)
     gradients = model.seen.gradients()
     noise = 0.25 / 20 / model.unit**2
     precision = torch.eye(gradients.shape[1]) / model.prior + gradients.T @ gradients / noise

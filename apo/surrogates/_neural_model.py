@@ -8,6 +8,7 @@ from botorch.posteriors.gpytorch import GPyTorchPosterior
 from gpytorch.distributions import MultivariateNormal
 from torch import Tensor
 
+from apo.surrogates._own import Own
 from apo.surrogates._tangent import CHUNK, Factors, Layers, factors, output
 
 JITTER = 1e-9
@@ -37,7 +38,8 @@ class Tangent(Model):
 
     With precision 1 / prior + sum of g gᵀ / noise over what was seen, the covariance of two points is
     gᵀ precision⁻¹ g'. `diagonal` keeps only the precision's diagonal; the full one is found in its dual
-    form, prior (k - kᵀ (K + noise / prior)⁻¹ k), where k are inner products of gradients.
+    form, prior (k - kᵀ (K + noise / prior)⁻¹ k), where k are inner products of gradients. What points have
+    of their `own` is added to both: to the mean what is left of the scores, to the kernel its covariance.
     """
 
     num_outputs = 1
@@ -50,57 +52,76 @@ class Tangent(Model):
         noise: Tensor,
         diagonal: bool,
         scaled: bool,
+        own: Own | None = None,
     ) -> None:
         super().__init__()
-        self.layers, self.to_input, self.diagonal = layers, to_input, diagonal
+        self.layers, self.to_input, self.diagonal, self.own = layers, to_input, diagonal, own
         self.center, self.unit = 0.0, 1.0
+        self.left: Tensor | None = None
         self.before: Layers | None = None
-        self.seen = factors(layers, to_input(seen))
-        self.prior = 1 / max(float(self.seen.lengths().mean()), 1e-12) if scaled else 1.0
+        self.where, self.seen = seen, factors(layers, to_input(seen))
+        share = own.explained if own else 1.0
+        self.prior = share / max(float(self.seen.lengths().mean()), 1e-12) if scaled else 1.0
         if diagonal:
             self.each = tuple(1 / (1 / self.prior + s) for s in self.seen.squares(1 / noise))
         else:
-            kernel = self.prior * self.seen.products(self.seen)
+            kernel = self._kernel(self.seen, seen, self.seen, seen)
             self.root = torch.linalg.cholesky(kernel + torch.diag(noise + JITTER))
+
+    def settle(self, scores: Tensor, noise: Tensor) -> None:
+        """What the network leaves of standardized scores, shape (n), is its points' own."""
+        if self.own:
+            left = scores - self._fitted(self.to_input(self.where))
+            self.left = torch.linalg.solve(self.own.between(self.where, self.where) + torch.diag(noise), left)
 
     def scores(self, points: Tensor) -> tuple[Tensor, Tensor]:
         """Means and deviations of m points, each by itself, shapes (m)."""
         means, variances = [], []
         for chunk in torch.split(points, CHUNK):
-            inputs = self.to_input(chunk)
-            means.append(self._mean(inputs))
-            variances.append(self._variances(factors(self.layers, inputs)))
+            means.append(self._mean(chunk))
+            variances.append(self._variances(factors(self.layers, self.to_input(chunk)), chunk))
         return torch.cat(means), self.unit * torch.cat(variances).clamp(min=JITTER).sqrt()
 
     def posterior(self, X: Tensor, *args: Any, **options: Any) -> GPyTorchPosterior:  # noqa: N803
         """The joint belief about points of shape (…, m, d); means can be differentiated by them."""
         rows, places = torch.unique(X.detach().reshape(-1, X.shape[-1]), dim=0, return_inverse=True)
-        covariance = self.unit**2 * self._covariance(factors(self.layers, self.to_input(rows)))
+        covariance = self.unit**2 * self._covariance(factors(self.layers, self.to_input(rows)), rows)
         places = places.reshape(X.shape[:-1])
         joint = covariance[places[..., :, None], places[..., None, :]]
-        mean = self._mean(self.to_input(X))
+        mean = self._mean(X)
         return GPyTorchPosterior(MultivariateNormal(mean, joint + JITTER * torch.eye(X.shape[-2]).to(joint)))
 
-    def _mean(self, inputs: Tensor) -> Tensor:
-        raw = output(self.layers, inputs)
-        raw = raw if self.before is None else raw - output(self.before, inputs)
+    def _mean(self, points: Tensor) -> Tensor:
+        raw = self._fitted(self.to_input(points))
+        if self.left is not None and self.own:
+            flat = points.detach().reshape(-1, points.shape[-1])
+            raw = raw + (self.own.between(flat, self.where) @ self.left).reshape(raw.shape)
         return raw * self.unit + self.center
 
-    def _variances(self, found: Factors) -> Tensor:
+    def _fitted(self, inputs: Tensor) -> Tensor:
+        raw = output(self.layers, inputs)
+        return raw if self.before is None else raw - output(self.before, inputs)
+
+    def _variances(self, found: Factors, points: Tensor) -> Tensor:
         if self.diagonal:
             return found.weighted(self.each)
-        return self.prior * found.lengths() - (self._across(found) ** 2).sum(dim=0)
+        alone = self.own.alone(points) if self.own else 0.0
+        return self.prior * found.lengths() + alone - (self._across(found, points) ** 2).sum(dim=0)
 
-    def _covariance(self, found: Factors) -> Tensor:
+    def _covariance(self, found: Factors, points: Tensor) -> Tensor:
         if self.diagonal:
             weights = torch.cat([matrix.flatten() for matrix in self.each])
             gradients = found.gradients()
             return gradients * weights @ gradients.T
-        across = self._across(found)
-        return self.prior * found.products(found) - across.T @ across
+        across = self._across(found, points)
+        return self._kernel(found, points, found, points) - across.T @ across
 
-    def _across(self, found: Factors) -> Tensor:
+    def _across(self, found: Factors, points: Tensor) -> Tensor:
         """What was seen says of m points, shape (n, m), so that its squares are the variance it takes."""
-        kernel = self.prior * self.seen.products(found)
+        kernel = self._kernel(self.seen, self.where, found, points)
         solved: Tensor = torch.linalg.solve_triangular(self.root, kernel, upper=False)
         return solved
+
+    def _kernel(self, found: Factors, points: Tensor, others: Factors, other_points: Tensor) -> Tensor:
+        kernel = self.prior * found.products(others)
+        return kernel + self.own.between(points, other_points) if self.own else kernel

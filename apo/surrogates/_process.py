@@ -1,5 +1,6 @@
 """Gaussian processes over prompts, fitted; importing this loads torch."""
 
+from collections.abc import Sequence
 from functools import reduce
 from itertools import accumulate
 from operator import mul
@@ -37,7 +38,7 @@ def optimize(model: SingleTaskGP) -> None:
     fit_gpytorch_mll(ExactMarginalLogLikelihood(model.likelihood, model))
 
 
-def columns(parts: tuple[int, int, int]) -> list[tuple[int, ...]]:
+def columns(parts: Sequence[int]) -> list[tuple[int, ...]]:
     """The columns of each part."""
     ends = list(accumulate(parts))
     return [tuple(range(end - width, end)) for end, width in zip(ends, parts, strict=True)]

@@ -15,6 +15,9 @@ Deviations from the released code, with reasons; `paper` undoes those that are m
   scores' variance, so that one nu suits all dimensions;
 - * noise is that of the rows that a score comes from, in place of one lambda for all: a schedule may stop
   prompts after few rows;
+- * what the network cannot explain may be a prompt's own, or its instruction's, or its exemplar list's: a
+  random effect beside the network, whose share the scores say (`_own.py`). Otherwise a prompt that was
+  measured often would be believed to be what its neighbours are;
 - * the full design matrix, in its dual form, which is exact and faster for fewer points than weights;
 - columns that do not vary are left out; two different inputs differ in another one.
 With `paper`: standard normal weights, raw scores, lambda 0.1 as noise and weight decay, a diagonal matrix,
@@ -44,7 +47,8 @@ PAPER_RATE, PAPER_EPOCHS = 1e-3, 1000
 class NeuralUcb:
     """A network of `depth` layers of `width` ReLUs; the `design` matrix of gradients is full or diagonal.
 
-    `noise` multiplies the noise of scores (lambda); `paper` takes the paper's setting instead.
+    `noise` multiplies the noise of scores (lambda); `own` lets prompts have something of their own, which the
+    full matrix alone can; `paper` takes the paper's setting instead.
     """
 
     width: int = 100
@@ -53,6 +57,7 @@ class NeuralUcb:
     rate: float = 1e-2
     epochs: int = 200
     design: Literal["full", "diagonal"] = "full"
+    own: bool = True
     seed: int = 0
     paper: bool = False
 
@@ -75,12 +80,16 @@ class NeuralUcb:
 
         # Sums in another order would train another network.
         order = np.argsort([p.digest for p in prompts])
-        seen = points([prompts[i] for i in order], embed).values
-        model = self.learn(seen.numpy(), means[order], variances[order])
-        return Fitted(model, seen, lambda others: points(others, embed).values)
+        seen = points([prompts[i] for i in order], embed)
+        model = self.learn(seen.values.numpy(), means[order], variances[order], seen.parts)
+        return Fitted(model, seen.values, lambda others: points(others, embed).values)
 
-    def learn(self, seen: "Floats", means: "Floats", variances: "Floats") -> "Tangent":
+    def learn(
+        self, seen: "Floats", means: "Floats", variances: "Floats", parts: tuple[int, ...] = ()
+    ) -> "Tangent":
         """The same for points of shape (n, d), n at least 1, with scores and their variances, shapes (n).
+
+        Points that are equal in the columns of a part may have something of their own there.
 
         Raises:
             FloatingPointError: the loss is no number.
@@ -88,7 +97,8 @@ class NeuralUcb:
         import torch
 
         from apo.surrogates._neural_model import Standardized, Tangent
-        from apo.surrogates._tangent import drawn, output, trained
+        from apo.surrogates._own import shares
+        from apo.surrogates._tangent import drawn, factors, output, trained
 
         torch.set_num_threads(1)
         where, scores = torch.from_numpy(seen).double(), torch.from_numpy(means).double()
@@ -102,8 +112,14 @@ class NeuralUcb:
             return Tangent(layers, to_input, where, noise, diagonal=True, scaled=False)
         center, unit = float(scores.mean()), max(float(scores.std(correction=0)), LEAST_SPREAD)
         noise = self.noise * torch.from_numpy(variances).double() / unit**2
-        targets = (scores - center) / unit + output(begin, inputs)
-        layers = trained(begin, inputs, targets, 1 / noise, rate=self.rate, epochs=self.epochs)
-        model = Tangent(layers, to_input, where, noise, self.design == "diagonal", scaled=True)
+        diagonal = self.design == "diagonal"
+        values = (scores - center) / unit
+        alone = self.own and not diagonal
+        own = shares(where, parts, factors(begin, inputs), values, noise) if alone else None
+        spread = noise + own.alone(where) if own else noise
+        targets = values + output(begin, inputs)
+        layers = trained(begin, inputs, targets, 1 / spread, rate=self.rate, epochs=self.epochs)
+        model = Tangent(layers, to_input, where, noise, diagonal, scaled=True, own=own)
         model.center, model.unit, model.before = center, unit, begin
+        model.settle(values, noise)
         return model
