@@ -1,7 +1,7 @@
 """What is believed of candidates' true scores: a surrogate fitted to all that was measured so far."""
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING
@@ -52,8 +52,13 @@ def measured(history: History) -> Measured:
     import numpy as np
 
     found = {c.id: scores for c in history.candidates.values() if (scores := history.scores(c.id))}
-    if not found:
-        return Measured([], np.empty(0), np.empty(0))
+    return summed(found) if found else Measured([], np.empty(0), np.empty(0))
+
+
+def summed(found: Mapping[str, Mapping[str, float]]) -> Measured:
+    """What scores by candidate and row say, of at least one candidate, each with at least one score."""
+    import numpy as np
+
     shares, dispersion = adjusted(found)
     rows = np.array([len(scores) for scores in found.values()])
     means = np.array([shares[candidate] for candidate in found])

@@ -15,77 +15,31 @@ measured once (see replay.md); true scores are those of all 200 rows, blocks are
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
+from multiprocessing import get_context
 from pathlib import Path
 from random import Random
 from resource import RUSAGE_SELF, getrusage
 from statistics import fmean, stdev
 
-import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from apo.belief import quiet
 from apo.embedding import Embed, SentenceEmbedder
-from apo.prompt import Prompt
-from apo.proposers._bandit import Bandit, Played, Strategy, learn, pick
+from apo.proposers._bandit import Bandit, Strategy, learn, pick
 from apo.surrogates.neural_ucb import NeuralUcb
-from tests.benchmarks import replay
-from tests.benchmarks.matrix import Matrix
+from tests.benchmarks.arms import Game, Made, worlds
 
-Floats = NDArray[np.float64]
 OUTPUT = Path("results/benchmarks/bandit.md")
-SEEDS, PULLS, FIRST, BATCH, ROWS, BLOCKS = 30, 165, 15, 15, 20, 5
+SEEDS, PULLS, FIRST, BATCH = 30, 165, 15, 15
+FEWER = 10
+"""Seeds of policies that are no rivals of the bandit's."""
 FINALISTS, FINISH = 8, 30
 """Arms that are told apart at the end, and pulls for it."""
-
-
-@dataclass(frozen=True)
-class Arms:
-    """Prompts with their true scores, and what each answered on each block of rows."""
-
-    prompts: list[Prompt]
-    truth: Floats
-    """Shape (arms)."""
-    blocks: Floats
-    """Shape (arms, BLOCKS): mean scores of ROWS rows each."""
-
-
-@dataclass
-class Game:
-    """One policy on some arms."""
-
-    arms: Arms
-    rng: Random
-    embed: Embed
-    seen: dict[int, int] = field(default_factory=dict)
-    """Blocks that an arm was pulled on."""
-
-    def means(self, some: Sequence[int]) -> Floats:
-        """Measured scores of pulled arms."""
-        return np.array([self.arms.blocks[arm, : self.seen[arm]].mean() for arm in some])
-
-    def pull(self, arm: int) -> None:
-        """Pay for one more block."""
-        self.seen[arm] = self.seen.get(arm, 0) + 1
-
-    def open(self) -> list[int]:
-        """Arms with blocks left."""
-        return [arm for arm in range(len(self.arms.prompts)) if self.seen.get(arm, 0) < BLOCKS]
-
-    def played(self) -> tuple[list[int], Played]:
-        """What was pulled, as the bandit sees it."""
-        some = sorted(self.seen)
-        means, rows = self.means(some), ROWS * np.array([self.seen[arm] for arm in some])
-        smoothed = (means * rows + 2 * float(np.average(means, weights=rows))) / (rows + 2)
-        variances = np.maximum(smoothed * (1 - smoothed) / rows, 1e-5)
-        return some, Played([self.arms.prompts[arm] for arm in some], smoothed, variances)
-
-    def regret(self, arm: int) -> float:
-        """Of choosing it in the end, in points."""
-        return 100 * float(self.arms.truth.max() - self.arms.truth[arm])
 
 
 @dataclass(frozen=True)
@@ -96,16 +50,18 @@ class Entry:
     strategy: Strategy
     surrogate: str = "neural_ucb"
     best_arm: bool = False
+    seeds: int = SEEDS
 
 
 ENTRIES = (
     Entry("uniform", "uniform"),
     Entry("GP, expected improvement", "gp"),
-    Entry("local ascent", "local"),
-    Entry("neural, Thompson", "thompson"),
-    Entry("neural, the paper's setting", "neural", "neural_ucb:paper=true"),
     Entry("neural", "neural"),
     Entry("neural, best arm", "neural", best_arm=True),
+    Entry("neural, nothing of its own", "neural", "neural_ucb:own=false", seeds=FEWER),
+    Entry("neural, Thompson", "thompson", seeds=FEWER),
+    Entry("neural, the paper's setting", "neural", "neural_ucb:paper=true", seeds=FEWER),
+    Entry("local ascent", "local", seeds=FEWER),
 )
 
 
@@ -146,69 +102,6 @@ def believed(entry: Entry, game: Game) -> list[int]:
     return [some[place] for place in np.argsort(-means, kind="stable")]
 
 
-def sentences(folder: Path) -> list[str]:
-    """400 inputs of the tasks that come with apo, each once."""
-    texts = []
-    for file in sorted(folder.glob("*.jsonl")):
-        rows = [msgspec.json.decode(line) for line in file.read_bytes().splitlines()]
-        texts += [str(row["input"])[:200] for row in rows]
-    return Random("bandit").sample(sorted(set(texts)), 400)
-
-
-def network(points: Floats, rng: np.random.Generator) -> Floats:
-    """Scores of a random network with eight inner units, from .05 to .95."""
-    inner = np.tanh(4 * points @ rng.normal(size=(points.shape[1], 8)))
-    return scaled(inner @ rng.normal(size=8))
-
-
-def bumps(points: Floats, rng: np.random.Generator) -> Floats:
-    """Scores that are high near a few sentences."""
-    places = rng.choice(len(points), 4, replace=False)
-    heights = np.array([1.0, 0.8, 0.7, 0.6])
-    return scaled((heights * np.exp(-3 * (2 - 2 * points @ points[places].T))).max(axis=1))
-
-
-def scaled(raw: Floats) -> Floats:
-    """From .05 to .95."""
-    return np.asarray(0.05 + 0.9 * (raw - raw.min()) / np.ptp(raw))
-
-
-Made = Callable[[int], Arms]
-
-
-def synthetic(texts: list[str], embed: Embed, truth: Callable[[Floats, np.random.Generator], Floats]) -> Made:
-    """Arms by seed."""
-
-    def made(seed: int) -> Arms:
-        rng = np.random.default_rng(seed)
-        true = truth(embed(texts), rng)
-        blocks = rng.binomial(ROWS, true[:, None], (len(texts), BLOCKS)) / ROWS
-        return Arms([Prompt(text) for text in texts], true, blocks)
-
-    return made
-
-
-def replayed(matrix: Matrix, prompts: dict[str, Prompt]) -> Made:
-    """Arms by seed, which deals the rows."""
-    scores = np.array([[float(digit) for digit in matrix.outcomes[name]] for name in matrix.names])
-
-    def made(seed: int) -> Arms:
-        dealt = np.random.default_rng(seed).permutation(len(matrix.dev))[: BLOCKS * ROWS]
-        blocks = scores[:, dealt].reshape(len(scores), BLOCKS, ROWS).mean(axis=2)
-        return Arms([prompts[name] for name in matrix.names], scores.mean(axis=1), blocks)
-
-    return made
-
-
-def worlds(data: Path, embed: Embed) -> Iterator[tuple[str, Made]]:
-    """What is played on."""
-    texts = sentences(Path("tasks/data"))
-    yield "network", synthetic(texts, embed, network)
-    yield "bumps", synthetic(texts, embed, bumps)
-    for matrix, prompts in replay.pools(data):
-        yield matrix.task.rpartition("/")[2], replayed(matrix, prompts)
-
-
 def cell(regrets: Sequence[float]) -> str:
     """Mean and standard error."""
     return f"{fmean(regrets):.1f} ± {stdev(regrets) / len(regrets) ** 0.5:.1f}"
@@ -239,16 +132,16 @@ def speed() -> list[str]:
 def page(there: Sequence[str], found: dict[str, list[list[float]]], fast: Sequence[str]) -> str:
     """The page; `found` has for each policy the regrets of each seed, one for each world."""
     about = (__doc__ or "").split("    python")[0].strip()
-    seeds = len(next(iter(found.values())))
     rows = [
-        f"| {name} | {' | '.join(cell(regrets) for regrets in zip(*those, strict=True))} |"
+        f"| {name} | {len(those)} | {' | '.join(cell(regrets) for regrets in zip(*those, strict=True))} |"
         for name, those in found.items()
+        if len(those) > 1
     ]
     text = [
         "# The neural bandit\n",
         f"{about}\n",
-        f"| regret after {PULLS} pulls, {seeds} seeds | {' | '.join(there)} |",
-        "| --- |" + " ---: |" * len(there),
+        f"| regret after {PULLS} pulls | seeds | {' | '.join(there)} |",
+        "| --- |" + " ---: |" * (1 + len(there)),
         *rows,
         "\nOne layer of 100, 165 scores, 10,000 arms of 576 dimensions. To reach: scoring in 2 s and 2 GB",
         "of memory, all in 3 s.\n",
@@ -260,19 +153,44 @@ def page(there: Sequence[str], found: dict[str, list[list[float]]], fast: Sequen
     return "\n".join(text)
 
 
+@dataclass(frozen=True)
+class Turn:
+    """One policy's games with one seed, in all worlds."""
+
+    entry: Entry
+    seed: int
+    data: Path
+
+    def regrets(self) -> list[float]:
+        """World by world."""
+        embed, there = _prepared(self.data)
+        games = (Game(made(self.seed), Random(f"{self.entry.name} {self.seed}"), embed) for _, made in there)
+        return [play(self.entry, game) for game in games]
+
+
+@cache
+def _prepared(data: Path) -> tuple[Embed, list[tuple[str, Made]]]:
+    """The encoder and the worlds; once in each process."""
+    import torch
+
+    torch.set_num_threads(1)
+    embed = SentenceEmbedder()
+    return embed, list(worlds(data, embed))
+
+
 def main() -> None:
-    """Measure, and write the page anew after each seed."""
-    seeds = int(sys.argv[2]) if len(sys.argv) > 2 else SEEDS
-    fast, embed = speed(), SentenceEmbedder()
-    there = list(worlds(Path(sys.argv[1]), embed))
+    """Measure, a policy and seed on each core, and write the page anew after each seed."""
+    data, seeds = Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else SEEDS
+    fast, there = speed(), [name for name, _ in _prepared(data)[1]]
+    turns = [Turn(entry, seed, data) for seed in range(seeds) for entry in ENTRIES if seed < entry.seeds]
     found: dict[str, list[list[float]]] = {entry.name: [] for entry in ENTRIES}
-    for seed in range(seeds):
-        for entry in ENTRIES:
-            games = [Game(made(seed), Random(f"{entry.name} {seed}"), embed) for _, made in there]
-            found[entry.name].append([play(entry, game) for game in games])
-            print(seed, entry.name, [round(regret, 1) for regret in found[entry.name][-1]], flush=True)
-        if seed:
-            OUTPUT.write_text(page([name for name, _ in there], found, fast), encoding="utf-8")
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+        for turn, regrets in zip(turns, pool.map(Turn.regrets, turns), strict=True):
+            found[turn.entry.name].append(regrets)
+            print(turn.seed, turn.entry.name, [round(regret, 1) for regret in regrets], flush=True)
+            if turn.seed and turn.entry is ENTRIES[0]:
+                OUTPUT.write_text(page(there, found, fast), encoding="utf-8")
+    OUTPUT.write_text(page(there, found, fast), encoding="utf-8")
 
 
 if __name__ == "__main__":
