@@ -159,3 +159,48 @@ def test_options_refused(option: str) -> None:
     """Options that mean nothing are refused by name."""
     with pytest.raises(ConfigError, match=option.partition("=")[0]):
         plugins.build("surrogates", f"neural_ucb:{option}")
+
+
+def test_own_share_is_a_random_effect() -> None:
+    """Covariances are those of gradients plus a share for equal points, given scores with their noise."""
+    known = cloud(12)
+    points = torch.from_numpy(np.vstack([known[:2], cloud(3, seed=1)]))
+    model = learned(known, np.random.default_rng(0).uniform(size=12), width=4)
+    assert model.own is not None
+    every = torch.cat([torch.from_numpy(known), points])
+    gradients = factors(model.layers, model.to_input(every)).gradients()
+    equal = (every[:, None] == every[None]).all(dim=-1).double()
+    kernel = model.prior * gradients @ gradients.T + float(model.own.alone(points)[0]) * equal
+    seen = kernel[:12, :12] + 0.25 / 20 / model.unit**2 * torch.eye(12)
+    expected = kernel[12:, 12:] - kernel[12:, :12] @ torch.linalg.solve(seen, kernel[:12, 12:])
+
+    joint = model.posterior(points).distribution.covariance_matrix
+    torch.testing.assert_close(joint, model.unit**2 * expected, atol=1e-6, rtol=1e-3)
+    torch.testing.assert_close(model.scores(points)[1] ** 2, joint.diagonal(), atol=1e-6, rtol=1e-3)
+
+
+def test_what_no_point_explains_is_its_own() -> None:
+    """Where scores have nothing to do with the points, those measured are believed, and others are not."""
+    known, scores = cloud(40), np.random.default_rng(1).uniform(size=40)
+    new = torch.from_numpy(cloud(40, seed=2))
+    model, network = learned(known, scores), learned(known, scores, own=False)
+    seen = model.scores(torch.from_numpy(known))[0].numpy()
+
+    assert np.abs(seen - scores).mean() < 0.1
+    assert model.scores(new)[0].std() < network.scores(new)[0].std()
+
+
+def test_equal_parts_have_something_in_common() -> None:
+    """A new prompt is expected to be as good as those that share a part with it, where that part decides."""
+    rng = np.random.default_rng(0)
+    lists, texts = rng.normal(size=(8, 5)), rng.normal(size=(5, 5))
+    worth = rng.uniform(0.2, 0.8, size=8)
+    places = [(one, text) for one in range(8) for text in range(5)]
+    points = np.array([np.concatenate([texts[text], lists[one]]) for one, text in places])
+    scores = np.array([worth[one] for one, _ in places]) + rng.normal(size=40) * 0.05
+    with quiet():
+        model = NeuralUcb().learn(points, scores, np.full(40, 0.25 / 20), (5, 5))
+    fresh = np.array([np.concatenate([rng.normal(size=5), one]) for one in lists])
+    means, _ = model.scores(torch.from_numpy(fresh))
+
+    assert np.abs(means.numpy() - worth).mean() < 0.08

@@ -36,7 +36,7 @@ from tests.benchmarks.arms import Game, Made, worlds
 
 OUTPUT = Path("results/benchmarks/bandit.md")
 SEEDS, PULLS, FIRST, BATCH = 30, 165, 15, 15
-FEWER = 10
+FEWER = 5
 """Seeds of policies that are no rivals of the bandit's."""
 FINALISTS, FINISH = 8, 30
 """Arms that are told apart at the end, and pulls for it."""
