@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from apo.backends import Completion, Request
-from apo.backends.ahead import Ahead
+from apo.backends.ahead import ROOM, Ahead
 from apo.backends.scripted import Scripted
 from apo.candidate import Failure
 from tests.helpers import Answer
@@ -84,9 +84,48 @@ def test_no_more_than_there_is_room() -> None:
     with closing(Ahead(backend, enough=lambda: 3)) as ahead:
         stream = ahead.stream(ask("first", "slow"))
         next(stream)
-        ahead.expect(ask(*(f"guess {n}" for n in range(9))))
+        ahead.expect([], ask(*(f"guess {n}" for n in range(9))))
         list(stream)
         over.set()
+
+
+def test_what_is_sure_has_more_room() -> None:
+    """First what comes next, then what comes some time; guesses only where little is under way."""
+    full, over = threading.Event(), threading.Event()
+    backend, asked = Eager(lambda request: answer(request)), set[str]()
+
+    def answer(request: Request) -> str:
+        if request.rendered == "slow":
+            assert full.wait(PATIENCE)
+            asked.update(backend.asked)
+        elif request.rendered != "first":
+            if sum(backend.asked.values()) == 1 + ROOM * 3:
+                full.set()
+            assert over.wait(PATIENCE)
+        return ""
+
+    with closing(Ahead(backend, enough=lambda: 3)) as ahead:
+        stream = ahead.stream(ask("first", "slow"))
+        next(stream)
+        assert ahead.roomy
+        ahead.spare(ask(*(f"spare {n}" for n in range(20))))
+        ahead.expect(ask("next 1", "next 2"), ask("guess"))
+        list(stream)
+        over.set()
+    assert {"next 1", "next 2", "spare 0"} <= asked
+    assert "guess" not in asked
+    assert len(asked) == 1 + ROOM * 3
+
+
+def test_spare_requests_are_asked_once() -> None:
+    """What is asked before there was room for it is not asked again later."""
+    backend = Eager(lambda request: f"to {request.rendered}")
+    with closing(Ahead(backend)) as ahead:
+        ahead.spare(ask("a", "b", "c"))
+        list(ahead.stream(ask("b", "x")))
+        answers = {str(r.rendered): c.text for r, c in ahead.stream(ask("a", "b", "c"))}
+    assert answers == {"a": "to a", "b": "to b", "c": "to c"}
+    assert backend.asked["a"] == backend.asked["c"] == 1
 
 
 def test_what_was_answered_ahead_is_not_asked_again() -> None:
@@ -138,10 +177,11 @@ def test_a_failure_ahead_is_asked_again() -> None:
 @given(
     st.lists(st.lists(st.integers(0, 12), max_size=8, unique=True), max_size=6),
     st.lists(st.lists(st.integers(0, 12), max_size=8), max_size=6),
+    st.lists(st.integers(0, 12), max_size=8),
     st.sets(st.integers(0, 12)),
 )
 def test_every_request_is_answered_once(
-    batches: list[list[int]], guesses: list[list[int]], failing: set[int]
+    batches: list[list[int]], guesses: list[list[int]], spare: list[int], failing: set[int]
 ) -> None:
     """Whatever is expected when, and whatever fails, each batch gets its own answers."""
 
@@ -149,13 +189,14 @@ def test_every_request_is_answered_once(
         number = int(str(request.rendered))
         return Failure("server", "no") if number in failing else f"answer {number}"
 
-    with closing(Ahead(Eager(answer))) as ahead:
+    with closing(Ahead(Eager(answer), enough=lambda: 2)) as ahead:
+        ahead.spare(ask(*map(str, spare)))
         for place, batch in enumerate(batches):
             got = []
             for request, completion in ahead.stream(ask(*map(str, batch))):
                 got.append((request.tag, completion.text))
                 if place < len(guesses):
-                    ahead.expect(ask(*map(str, guesses[place])))
+                    ahead.expect(ask(*map(str, guesses[place][::2])), ask(*map(str, guesses[place][1::2])))
             wanted = [
                 (f"{n}", "" if number in failing else f"answer {number}") for n, number in enumerate(batch)
             ]

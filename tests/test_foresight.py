@@ -9,7 +9,7 @@ from apo.backends import Request, unmarked
 from apo.budget import Budget
 from apo.candidate import Failure
 from apo.engine import Engine
-from apo.foresight import foreseen
+from apo.foresight import foreseen, spare
 from apo.history import History
 from apo.store.memory import MemoryStore
 from tests.helpers import folded, run_engine, skilled, toy_spec, toy_task
@@ -49,7 +49,7 @@ def test_what_is_foreseen_comes() -> None:
         return max(rows, key=lambda row: text.rfind(row.input)).target
 
     def look(engine: Engine) -> None:
-        looks.append((len(asked), foreseen(engine, FAR)))
+        looks.append((len(asked), foreseen(engine, FAR).sure))
 
     run_engine(TASK, SPEC, right, look_ahead=look)
     requests = [unmarked(request) for request in asked]
@@ -70,7 +70,7 @@ def test_what_a_proposer_asks_is_foreseen() -> None:
 
     def look(engine: Engine) -> None:
         if len(engine.history.steps) == 1:
-            looks.append(foreseen(engine, FAR))
+            looks.append(foreseen(engine, FAR).sure)
 
     run_engine(TASK, spec, answer, MemoryStore(), look)
     begun = next(place for place, request in enumerate(asked) if request.temperature > 0)
@@ -85,8 +85,39 @@ def test_more_draws_never_foresee_more() -> None:
     found: list[tuple[set[Request], set[Request]]] = []
 
     def look(engine: Engine) -> None:
-        found.append((set(foreseen(engine, FAR, times=1)), set(foreseen(engine, FAR, times=5))))
+        found.append((set(foreseen(engine, FAR, times=1).sure), set(foreseen(engine, FAR, times=5).sure)))
 
     run_engine(TASK, SPEC, skilled(TASK), look_ahead=look)
     assert all(many <= one for one, many in found)
     assert any(many < one for one, many in found)
+
+
+def test_guesses_are_not_sure() -> None:
+    """A request is one or the other, and both come in the order in which they are asked."""
+    both = 0
+
+    def look(engine: Engine) -> None:
+        nonlocal both
+        found = foreseen(engine, FAR)
+        assert not set(found.sure) & set(found.guessed)
+        both += bool(found.sure and found.guessed)
+
+    run_engine(TASK, SPEC, skilled(TASK), look_ahead=look)
+    assert both
+
+
+def test_spare_requests_end_the_run() -> None:
+    """The seed's sealed test is among the run's last requests, whatever was found."""
+    asked: list[Request] = []
+    known: list[Request] = []
+
+    def answer(request: Request) -> str | Failure:
+        asked.append(unmarked(request))
+        return skilled(TASK)(request)
+
+    def look(engine: Engine) -> None:
+        known[:] = spare(engine)
+
+    run_engine(TASK, SPEC, answer, look_ahead=look)
+    assert len(known) == len(TASK.test)
+    assert set(known) <= set(asked[-2 * len(TASK.test) :])

@@ -11,13 +11,18 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 
 from apo.backends import Answer, Backend, Completion, Request, drop, unmarked
 
 ENOUGH = 8
 """Requests under way that keep a backend busy, where it does not say."""
+ROOM = 4
+"""How many times as many a backend answers at about its full speed."""
 KEPT = 4096
-"""Most answers that wait to be asked for."""
+"""Most answers that wait to be asked for; a quarter of them may be for a later time."""
+Queue = OrderedDict[Request, None]
+"""Requests without their marks, the first to be asked first."""
 
 
 @dataclass
@@ -34,9 +39,9 @@ class _Flow:
 class Ahead:
     """Wraps a backend that may be streamed from by several threads at once.
 
-    Once the stream under way has handed out all its requests and `enough` of them or fewer are left, as many
-    expected ones are asked as make `enough`: more would hold up those that are wanted. Their failures are
-    dropped: who wants the answer asks again.
+    Once the stream under way has handed out all its requests, others are asked: first what is sure to be
+    asked next, then what is sure to be asked some time, both until ROOM times `enough` are under way, then
+    guesses, until `enough` are. Failures are dropped: who wants the answer asks again.
 
     Args:
         backend: what is asked.
@@ -46,7 +51,9 @@ class Ahead:
     def __init__(self, backend: Backend, enough: Callable[[], int] = lambda: ENOUGH) -> None:
         self._backend, self._enough = backend, enough
         self._changed = threading.Condition()
-        self._expected: OrderedDict[Request, None] = OrderedDict()
+        self._sure: Queue = OrderedDict()
+        self._spare: Queue = OrderedDict()
+        self._guessed: Queue = OrderedDict()
         self._under_way: set[Request] = set()
         self._handed_out: set[Request] = set()
         """What the stream under way was given: its asker may not know all answers yet."""
@@ -65,29 +72,38 @@ class Ahead:
         return self._idle and self._wanted <= 2 * self._enough()
 
     @property
-    def short(self) -> bool:
-        """Whether less is expected than keeps the backend busy."""
-        return len(self._expected) < self._enough()
+    def roomy(self) -> bool:
+        """Whether the stream under way leaves room for what is sure."""
+        return self._idle and self._wanted <= ROOM * self._enough()
 
     @property
     def far(self) -> int:
         """How many requests to look ahead: the last of a stream, and what can be asked meanwhile."""
-        return 8 * self._enough()
+        return 2 * ROOM * self._enough()
 
-    def expect(self, requests: Iterable[Request]) -> None:
-        """These will probably be asked for next, the likeliest first, and not what was expected before."""
-        wanted = [unmarked(request) for request in requests]
+    def expect(self, sure: Iterable[Request], guessed: Iterable[Request] = ()) -> None:
+        """What will be asked for next, and what may be, in order; forget what was expected before."""
         with self._changed:
-            known = (self._answers, self._under_way, self._handed_out)
-            self._expected = OrderedDict.fromkeys(r for r in wanted if not any(r in one for one in known))
+            self._sure, self._guessed = self._new(sure), self._new(guessed)
             self._top_up()
+
+    def spare(self, requests: Iterable[Request]) -> None:
+        """What will be asked for some time, whatever happens; not what was named before."""
+        with self._changed:
+            self._spare = self._new(islice(requests, KEPT // 4))
+
+    def _new(self, requests: Iterable[Request]) -> Queue:
+        known = (self._answers, self._under_way, self._handed_out)
+        plain = (unmarked(request) for request in requests)
+        return OrderedDict.fromkeys(r for r in plain if not any(r in one for one in known))
 
     def stream(self, requests: Iterable[Request]) -> Iterator[Answer]:
         """Answer every request once."""
         flow = _Flow(iter(requests))
         with self._changed:
             self._idle, self._wanted = False, 0
-            self._expected.clear()
+            self._sure.clear()
+            self._guessed.clear()
             self._handed_out.clear()
         answers = self._backend.stream(self._feed(flow))
         try:
@@ -97,15 +113,16 @@ class Ahead:
                     self._top_up()
                 yield answer
                 yield from self._ready(flow)
+            yield from self._rest(flow)
         finally:
             self._idle = False
             drop(answers)
-        yield from self._rest(flow)
 
     def close(self) -> None:
         """Expect nothing any more."""
         with self._changed:
-            self._expected.clear()
+            for queue in (self._sure, self._spare, self._guessed):
+                queue.clear()
 
     def _feed(self, flow: _Flow) -> Iterator[Request]:
         """What is to be asked; maybe in the backend's thread, so it never waits for an answer."""
@@ -113,6 +130,7 @@ class Ahead:
             plain = unmarked(request)
             with self._changed:
                 self._handed_out.add(plain)
+                self._spare.pop(plain, None)
                 if plain in self._answers:
                     flow.here.append((request, self._take(plain)))
                     continue
@@ -153,11 +171,24 @@ class Ahead:
 
     def _top_up(self) -> None:
         """Ask what is expected, as long as there is room."""
-        while self._idle and self._expected and self._wanted + len(self._under_way) < self._enough():
-            request, _ = self._expected.popitem(last=False)
+        while self._idle and (request := self._next()) is not None:
             self._under_way.add(request)
             self.asked += 1
             threading.Thread(target=self._ask, args=(request,), name="ahead", daemon=True).start()
+
+    def _next(self) -> Request | None:
+        """What is asked next, if there is room for it."""
+        busy, enough = self._wanted + len(self._under_way), self._enough()
+        for queue, most in (
+            (self._sure, ROOM * enough),
+            (self._spare, ROOM * enough),
+            (self._guessed, enough),
+        ):
+            while queue and busy < most:
+                request, _ = queue.popitem(last=False)
+                if request not in self._under_way and request not in self._answers:
+                    return request
+        return None
 
     def _ask(self, request: Request) -> None:
         answers: list[Answer] = []

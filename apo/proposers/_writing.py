@@ -15,8 +15,9 @@ OPEN, CLOSE = "<INS>", "</INS>"
 """Between these a model is asked to put an instruction."""
 ANSWER_ONLY = f"Write the instruction between {OPEN} and {CLOSE}, and nothing else."
 TEMPERATURE = 1.0
-WORDS = 512
-"""Most tokens of a reply."""
+WORDS, CONTEXT_SHARE = 512, 8
+"""Most tokens of a reply, and of the task model's context no more than one in so many: a longer instruction
+would leave little room for exemplars, and a small model that rambles on holds a whole step up."""
 
 _MARKED = re.compile(re.escape(OPEN) + r"(.*?)" + re.escape(CLOSE), re.DOTALL | re.IGNORECASE)
 _THINKING = re.compile(r"<think>.*?</think>", re.DOTALL | re.IGNORECASE)
@@ -33,7 +34,8 @@ def chat(*parts: str) -> tuple[Message, ...]:
 
 def ask(view: SearchView, chats: Sequence[tuple[Message, ...]], rng: Random) -> list[Reply | None]:
     """A reply to each request, in order; None where the call failed or was not allowed any more."""
-    return view.model.ask(chats, rng, max_tokens=WORDS, temperature=TEMPERATURE)
+    most = WORDS if view.context is None else min(WORDS, max(1, view.context // CONTEXT_SHARE))
+    return view.model.ask(chats, rng, max_tokens=most, temperature=TEMPERATURE)
 
 
 def pairs(rows: Iterable[Example]) -> str:
