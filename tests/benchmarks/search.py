@@ -24,6 +24,7 @@ from apo.budget import Budget
 from apo.history import History
 from apo.loading import load
 from apo.progress import Lines
+from apo.serving.hardware import machine
 from apo.spec import DEFAULT_MODEL, ModelSpec, RunSpec, TaskSource
 from apo.store import runs
 from tests.benchmarks.page import public_data, publish
@@ -104,8 +105,8 @@ def _searched(spec: RunSpec, results: Path) -> tuple[History, list[list[tuple[Re
 def _head() -> str:
     told = (__doc__ or "").partition("\n\n")[2].partition("\n\n    ")[0].strip()
     return (
-        f"# A search against the engine alone\n\n{told}\n\n{DEFAULT_MODEL}, {CALLS} calls, default settings "
-        "(to reach: 0.85 of the engine alone).\n\n"
+        f"# A search against the engine alone\n\n{told}\n\n{DEFAULT_MODEL} on {machine()}; {CALLS} calls, "
+        "default settings (to reach: 0.85 of the engine alone).\n\n"
         "| task | requests | tokens written | search | engine alone (ratio) | batch by batch (ratio) |\n"
         "| --- | --- | --- | --- | --- | --- |"
     )
