@@ -20,7 +20,9 @@ from tests.server.test_lifetime import group_of
 from tests.server.test_run import APO, apo
 
 OPTIONS = ["--dev", "30", "--test", "30", "--calls", "300", "--eager", "--no-cache"]
-KILLS = 10
+KILLS = 6
+AHEAD = 64
+"""Most requests that a run may have asked ahead and never want."""
 
 
 def begin(*arguments: str) -> "subprocess.Popen[bytes]":
@@ -66,7 +68,7 @@ def every_row(history: History) -> int:
 
 @pytest.fixture(scope="module")
 def survived(server: Server, tmp_path_factory: pytest.TempPathFactory) -> tuple[RunFolder, int, int]:
-    """A run that was killed again and again; what the server answered, and the most that kills may cost."""
+    """A run that was killed again and again; what the server answered, and what of it no journal holds."""
     results = tmp_path_factory.mktemp("killed")
     folder = RunFolder(results / "run")
     # Well before the end: the last sealed rows come quicker than a journal is read.
@@ -85,12 +87,13 @@ def survived(server: Server, tmp_path_factory: pytest.TempPathFactory) -> tuple[
     done = apo(*line)
     assert done.returncode == 0, done.stderr
     answered = settled(server)
-    assert answered - asked == held(folder) - kept
-    return folder, answered - before, lost
+    unwanted = answered - asked - (held(folder) - kept)
+    assert 0 <= unwanted <= AHEAD
+    return folder, answered - before, lost + unwanted
 
 
 def test_kills_cost_only_what_was_not_written(survived: tuple[RunFolder, int, int]) -> None:
-    """The server answered what the journal holds and what each kill tore off, and nothing a second time."""
+    """The server answered what the journal holds, what each kill tore off and wrong guesses, and no more."""
     folder, answered, lost = survived
     history = folder.history()
 
@@ -114,7 +117,7 @@ def test_server_killed_in_the_middle(tmp_path: Path) -> None:
     """The model server dies in the middle: it is started again, and no row is lost or scored as wrong."""
     folder = RunFolder(tmp_path / "run")
     # A context of its own makes it another server than the one that the other tests share.
-    options = [*OPTIONS, "--context", "1024", "--results", str(tmp_path), "--name", "run"]
+    options = [*OPTIONS, "--calls", "200", "--context", "1024", "--results", str(tmp_path), "--name", "run"]
     process = begin("run", "tickets", *options)
     deadline = time.monotonic() + 300
     while held(folder) < 60 and process.poll() is None and time.monotonic() < deadline:
