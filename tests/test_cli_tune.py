@@ -21,13 +21,9 @@ OWN, FAST = EngineSettings(), EngineSettings(32, 4096, 64, 2)
 
 
 @pytest.fixture
-def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A model folder, and an empty cache."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    folder = tmp_path / "my-model"
-    folder.mkdir()
-    (folder / "config.json").write_text("{}", encoding="utf-8")
-    return str(folder)
+def model(model_folder: Path) -> str:
+    """A model's name, its folder."""
+    return str(model_folder)
 
 
 def weights(model: str) -> Weights:

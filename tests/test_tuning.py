@@ -140,13 +140,9 @@ def test_what_may_be_tried(memory: int) -> None:
 
 
 @pytest.fixture
-def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Weights:
-    """A model folder, and an empty cache."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    folder = tmp_path / "my-model"
-    folder.mkdir()
-    (folder / "config.json").write_text("{}", encoding="utf-8")
-    return Weights("my-model", str(folder))
+def weights(model_folder: Path) -> Weights:
+    """The model's weights."""
+    return Weights(model_folder.name, str(model_folder))
 
 
 def found(settings: EngineSettings = SMALL) -> tuned.Tuned:

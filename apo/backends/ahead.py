@@ -1,9 +1,10 @@
 """A backend that is asked for what will probably be wanted, while it has nothing else to do.
 
 A batch ends with its slowest answers, and a server that works on a few requests at once wastes most of its
-speed. What it is asked meanwhile (`expect`) is kept until somebody asks for it, so a wrong guess costs
-the server's idle time and a right one saves the wait. An answer is given for the very request alone, so
-nothing that is decided depends on what was expected.
+speed. What it is asked meanwhile is kept until somebody asks for it, so a wrong guess costs the server's idle
+time and a right one saves the wait. What is sure to be asked may take all room that there is; a guess takes
+little, since it holds up what is wanted. An answer is given for the very request alone, so nothing that is
+decided depends on what was expected.
 """
 
 import threading
@@ -74,12 +75,16 @@ class Ahead:
     @property
     def roomy(self) -> bool:
         """Whether the stream under way leaves room for what is sure."""
-        return self._idle and self._wanted <= ROOM * self._enough()
+        return self._idle and self._wanted <= self._room
 
     @property
     def far(self) -> int:
         """How many requests to look ahead: the last of a stream, and what can be asked meanwhile."""
-        return 2 * ROOM * self._enough()
+        return 2 * self._room
+
+    @property
+    def _room(self) -> int:
+        return ROOM * self._enough()
 
     def expect(self, sure: Iterable[Request], guessed: Iterable[Request] = ()) -> None:
         """What will be asked for next, and what may be, in order; forget what was expected before."""
@@ -178,12 +183,8 @@ class Ahead:
 
     def _next(self) -> Request | None:
         """What is asked next, if there is room for it."""
-        busy, enough = self._wanted + len(self._under_way), self._enough()
-        for queue, most in (
-            (self._sure, ROOM * enough),
-            (self._spare, ROOM * enough),
-            (self._guessed, enough),
-        ):
+        busy, room = self._wanted + len(self._under_way), self._room
+        for queue, most in ((self._sure, room), (self._spare, room), (self._guessed, self._enough())):
             while queue and busy < most:
                 request, _ = queue.popitem(last=False)
                 if request not in self._under_way and request not in self._answers:
