@@ -33,6 +33,7 @@ from apo.embedding import Embed, SentenceEmbedder
 from apo.proposers._bandit import Bandit, Strategy, learn, pick
 from apo.surrogates.neural_ucb import NeuralUcb
 from tests.benchmarks.arms import Game, Made, worlds
+from tests.benchmarks.page import public_data, publish
 
 OUTPUT = Path("results/benchmarks/bandit.md")
 SEEDS, PULLS, FIRST, BATCH = 30, 165, 15, 15
@@ -180,7 +181,8 @@ def _prepared(data: Path) -> tuple[Embed, list[tuple[str, Made]]]:
 
 def main() -> None:
     """Measure, a policy and seed on each core, and write the page anew after each seed."""
-    data, seeds = Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else SEEDS
+    data = public_data()
+    seeds = int(sys.argv[2]) if len(sys.argv) > 2 else SEEDS
     fast, there = speed(), [name for name, _ in _prepared(data)[1]]
     turns = [Turn(entry, seed, data) for seed in range(seeds) for entry in ENTRIES if seed < entry.seeds]
     found: dict[str, list[list[float]]] = {entry.name: [] for entry in ENTRIES}
@@ -190,7 +192,7 @@ def main() -> None:
             print(turn.seed, turn.entry.name, [round(regret, 1) for regret in regrets], flush=True)
             if turn.seed and turn.entry is ENTRIES[0]:
                 OUTPUT.write_text(page(there, found, fast), encoding="utf-8")
-    OUTPUT.write_text(page(there, found, fast), encoding="utf-8")
+    publish(OUTPUT, page(there, found, fast))
 
 
 if __name__ == "__main__":

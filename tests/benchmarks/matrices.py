@@ -11,7 +11,6 @@ text of the data: `tests.benchmarks.matrix` puts the prompts together again wher
 import sys
 from collections.abc import Iterator
 from itertools import product
-from pathlib import Path
 from random import Random
 
 from apo.backends import Backend
@@ -23,6 +22,7 @@ from apo.prompt import Layout
 from apo.spec import DEFAULT_MODEL, Identity, ModelSpec
 from apo.task import Task
 from tests.benchmarks.matrix import Matrix, load, path, read, write
+from tests.benchmarks.page import public_data
 
 SIZES = (1, 2, 3, 5, 8, 12)
 DRAWS, ORDERS = 2, 2
@@ -116,7 +116,7 @@ def measure(matrix: Matrix, task: Task, backend: Backend) -> Iterator[Matrix]:
 
 def main() -> None:
     """Measure the tasks one after the other."""
-    data = Path(sys.argv[1])
+    data = public_data()
     with connect(ModelSpec(DEFAULT_MODEL), Lines().waiting) as link:
         for name in sys.argv[2:] or INSTRUCTIONS:
             task = load(name, data)

@@ -16,6 +16,7 @@ from typing import Any
 
 from apo.events import EvaluationsFinished
 from apo.store.runs import RunFolder
+from tests.benchmarks.page import publish
 from tests.components.helpers import fake_server
 from tests.places import Place, ended, rows_asked, until
 from tests.ray_cluster import two_nodes
@@ -49,8 +50,7 @@ def main() -> None:
         there.mkdir()
         one, other = _local(Place.at(here)), _cluster(Place.at(there))
     text = _table(one, other)
-    OUTPUT.write_text(text, encoding="utf-8")
-    print(text)
+    publish(OUTPUT, text)
     if one.summary != other.summary or one.twice or other.twice:
         sys.exit("The batches differ.")
 

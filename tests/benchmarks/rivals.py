@@ -35,6 +35,7 @@ from apo.spec import DEFAULT_MODEL, ModelSpec
 from apo.statistics import Interval, mean_interval, paired_difference
 from apo.store.runs import find
 from apo.task import Example, Task, as_exemplars
+from tests.benchmarks.page import public_data
 
 FAMILY = "instruction_induction"
 TASKS = (
@@ -189,7 +190,7 @@ def page(kept: Mapping[str, Measured]) -> str:
 
 def main() -> None:
     """Measure what is missing, task by task, and write the table after each run."""
-    data = Path(sys.argv[1])
+    data = public_data()
     kept = msgspec.json.decode(KEPT.read_bytes(), type=dict[str, Measured]) if KEPT.is_file() else {}
     with connect(ModelSpec(DEFAULT_MODEL), Lines().waiting) as link:
         tasks = {name: load_task(name, data) for name in sys.argv[2:] or TASKS}
