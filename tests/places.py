@@ -209,7 +209,7 @@ class Gate:
             self.count += 1
             waits = self.count > self.free
         if waits:
-            self.opened.wait(90)
+            self.opened.wait()
         return even(body)
 
     @property

@@ -9,7 +9,7 @@ import pytest
 
 from tests.benchmarks.ray_batch import met, untimed
 from tests.components.helpers import fake_server
-from tests.places import Gate, Place, ended, gated, rows_asked, until, well
+from tests.places import Place, ended, gated, rows_asked, until, well
 from tests.ray_cluster import TwoNodes, two_nodes
 from tests.test_cli_batch import CALLS, cells, held, summary, write
 from tests.test_cli_run import even
@@ -66,8 +66,7 @@ def test_node_killed(cluster: TwoNodes, tmp_path: Path) -> None:
     with fake_server(even) as server:
         write(here, server, seeds=SEEDS, parallel=2)
         well(here.on_runs("batch", "mine.yaml"))
-    gate = Gate(40)  # before any run has ended
-    with fake_server(gate) as server:
+    with gated(40) as (gate, server):  # before any run has ended
         write(place, server, seeds=SEEDS)
         line = ("--results", str(place.results), "--ray", cluster.address, "--json")
         process = place.start("batch", "mine.yaml", *line)

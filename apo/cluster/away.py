@@ -1,6 +1,7 @@
 """One run on a machine of the cluster: its folder is brought here, and what it writes is sent home."""
 
 import platform
+import subprocess
 import tempfile
 import time
 from pathlib import Path
@@ -75,14 +76,14 @@ def go_on(home: Any, name: str) -> str:
         folder = RunFolder(Path(scratch) / name)
         folder.path.mkdir(mode=0o700)
         mirror = Mirror(folder, home, given)
-        process = launch(folder, bound=True)
         try:
-            while process.poll() is None:
-                mirror.exchange()
-                time.sleep(LOOK_EVERY)
+            with launch(folder, bound=True) as process:
+                try:
+                    _follow(process, mirror)
+                finally:
+                    process.terminate()
+                    _follow(process, mirror)
         finally:
-            process.terminate()
-            process.wait()
             mirror.exchange(folder.engine_log)
             mirror.close()
         said = folder.output.read_text(encoding="utf-8", errors="replace").strip().splitlines()
@@ -90,6 +91,13 @@ def go_on(home: Any, name: str) -> str:
         return ""
     why = said[-1].removeprefix("apo: ") if said else f"it ended with code {process.returncode}"
     return f"{why} (on {machine})"
+
+
+def _follow(process: subprocess.Popen[bytes], mirror: Mirror) -> None:
+    """Send home what a run writes for as long as it goes on."""
+    while process.poll() is None:
+        mirror.exchange()
+        time.sleep(LOOK_EVERY)
 
 
 def _get(reference: Any) -> Any:
