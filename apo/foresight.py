@@ -4,19 +4,20 @@ While the last rows of a plan are answered the server has room, but what comes n
 rows. So a branch of the history is gone on with by the same engine, as a run that was cut off is, except
 that the score of each missing answer is drawn from those that its candidate has. Only the requests are
 of interest; the branch is forgotten. This is done a few times: what comes each time is as good as sure, and
-what comes mostly a guess. What a proposer asks is foreseen too, but nothing that depends on its reply, on
-weights or on embeddings. And whatever the search finds, the seed will meet the sealed test: its answers fill
-what room is left, and nobody sees them before.
+what comes mostly a guess. What a proposer asks is foreseen too, and as its replies come, one by one, what
+follows from those that are there; but nothing that depends on weights or on embeddings. And whatever the
+search finds, the seed will meet the sealed test: its answers fill what room is left, and nobody sees them
+before.
 """
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from random import Random
 from typing import TYPE_CHECKING
 
-from apo.backends import Answer, Request, unmarked
+from apo.backends import Answer, Backend, Completion, Request, drop, unmarked
 from apo.backends.ahead import Ahead
 from apo.candidate import Evaluation, Usage
 from apo.embedding import Embed
@@ -34,7 +35,12 @@ from apo.whitebox import closed
 if TYPE_CHECKING:
     from apo.arrays import Floats
 
-
+Replies = OrderedDict[Request, Completion]
+"""What a proposer's model has answered of late, by requests without their marks."""
+REPLIES = 256
+"""Most of them."""
+HOLE = "(no reply yet)"
+"""Begins what stands for a reply that is not there; what is made of it is not foreseen."""
 TIMES = 8
 """How often the rest of a plan is guessed."""
 MOSTLY = 0.75
@@ -63,6 +69,49 @@ class Mute:
         """
         self.foreseen.extend(requests)
         raise EnoughError
+
+
+@dataclass(frozen=True)
+class Overheard:
+    """A proposer's model, of whose replies note is taken, and then a look ahead."""
+
+    backend: Backend
+    replies: Replies
+    look: Callable[[], None]
+
+    def stream(self, requests: Iterable[Request]) -> Iterator[Answer]:
+        """The backend's answers."""
+        answers = self.backend.stream(requests)
+        try:
+            for request, completion in answers:
+                self.replies[unmarked(request)] = completion
+                if len(self.replies) > REPLIES:
+                    self.replies.popitem(last=False)
+                self.look()
+                yield request, completion
+        finally:
+            drop(answers)
+
+
+@dataclass(frozen=True)
+class Recalled(Mute):
+    """A proposer's model as far as its replies are there; others are holes."""
+
+    replies: Mapping[Request, Completion] = field(default_factory=dict)
+
+    def stream(self, requests: Iterable[Request]) -> Iterator[Answer]:
+        """What is there.
+
+        Raises:
+            EnoughError: nothing is.
+        """
+        asked = list(requests)
+        there = [self.replies.get(unmarked(request)) for request in asked]
+        if not any(there):
+            yield from super().stream(asked)
+        self.foreseen.extend(asked)
+        for place, (request, reply) in enumerate(zip(asked, there, strict=True)):
+            yield request, reply or Completion(f"{HOLE} {place}", Usage())
 
 
 @dataclass(frozen=True)
@@ -115,9 +164,18 @@ class Foreseen:
     guessed: list[Request]
 
 
-def foreseen(engine: Engine, far: int, times: int = TIMES) -> Foreseen:
-    """What a run asks next, in the order in which it does so: up to `far` requests, or a plan's rows more."""
-    draws = [_drawn(engine, far, Random(time)) for time in range(times)]
+def foreseen(
+    engine: Engine, far: int, times: int = TIMES, replies: Mapping[Request, Completion] | None = None
+) -> Foreseen:
+    """What a run asks next, in the order in which it does so: up to `far` requests, or a plan's rows more.
+
+    Args:
+        engine: the run's.
+        far: how many requests.
+        times: how often to draw.
+        replies: what a proposer's model has answered so far.
+    """
+    draws = [_drawn(engine, far, Random(time), replies or {}) for time in range(times)]
     often = Counter(request for draw in draws for request in set(draw))
     sure = [request for request in draws[0] if often[request] == times]
     return Foreseen(sure, [request for request in draws[0] if MOSTLY * times <= often[request] < times])
@@ -132,7 +190,7 @@ def spare(engine: Engine) -> list[Request]:
     return [unmarked(request) for request in mute.foreseen]
 
 
-def _drawn(engine: Engine, far: int, rng: Random) -> list[Request]:
+def _drawn(engine: Engine, far: int, rng: Random, replies: Mapping[Request, Completion]) -> list[Request]:
     """The next requests, without their marks, if missing answers turn out as drawn."""
     history = engine.history.branch()
     clock, mute = engine.evaluator.clock, Mute()
@@ -151,7 +209,7 @@ def _drawn(engine: Engine, far: int, rng: Random) -> list[Request]:
         history=history,
         store=MemoryStore(clock=clock),
         evaluator=guesser,
-        proposal_backend=mute,
+        proposal_backend=Recalled(mute.foreseen, replies),
         surrogate=Blind(),
         opener=closed,
         observer=lambda _history, _record: None,
@@ -161,10 +219,12 @@ def _drawn(engine: Engine, far: int, rng: Random) -> list[Request]:
     with suppress(ApoError):
         while branch.step():
             pass
-    return [unmarked(request) for request in mute.foreseen]
+    return [unmarked(request) for request in mute.foreseen if HOLE not in str(request.rendered)]
 
 
-def looking_ahead(ahead: Ahead, known: Callable[[Request], bool]) -> Callable[[Engine], None]:
+def looking_ahead(
+    ahead: Ahead, known: Callable[[Request], bool], replies: Replies
+) -> Callable[[Engine], None]:
     """What an engine does while a batch ends: `ahead` is told what comes next and is not `known` already."""
     due, begun = float("-inf"), False
 
@@ -177,7 +237,7 @@ def looking_ahead(ahead: Ahead, known: Callable[[Request], bool]) -> Callable[[E
         if not begun:
             ahead.spare(request for request in spare(engine) if not known(request))
             begun = True
-        found = foreseen(engine, ahead.far)
+        found = foreseen(engine, ahead.far, replies=replies)
         ahead.expect(*([r for r in requests if not known(r)] for requests in (found.sure, found.guessed)))
         due = clock() + max(LOOK_EVERY, (clock() - now) / LOOKING)
 

@@ -21,7 +21,7 @@ from apo.evaluation import Evaluator
 from apo.export import export, write
 from apo.failures import first_failure
 from apo.forecasting import least_calls, test_calls
-from apo.foresight import looking_ahead
+from apo.foresight import Overheard, Replies, looking_ahead
 from apo.history import History
 from apo.resuming import card, check_same
 from apo.serving.weights import Report, cache_folder
@@ -210,7 +210,7 @@ def _engine(
         kept = models.store
         return patient if kept is None else Cached(patient, kept.register(link.identity), kept)
 
-    task_backend = backend(models.task)
+    task_backend, replies = backend(models.task), Replies()
     engine = Engine(
         task=task,
         history=history,
@@ -219,11 +219,11 @@ def _engine(
         scheduler=plugins.build("schedulers", spec.scheduler),
         surrogate=plugins.build("surrogates", spec.surrogate),
         evaluator=Evaluator(task_backend, task.scorer, task.decoding, ending=_ending(models.task)),
-        proposal_backend=backend(models.proposal),
+        proposal_backend=Overheard(backend(models.proposal), replies, lambda: engine.look_ahead(engine)),
         opener=models.opener,
         observer=observer,
         source=source,
-        look_ahead=_look_ahead(models.task, task_backend),
+        look_ahead=_look_ahead(models.task, task_backend, replies),
     )
     for link in (models.task, models.proposal):
         link.listen(lambda news: engine.emit(events.ProblemReported(message=news)))
@@ -235,11 +235,12 @@ def _ending(link: Link) -> Callable[[], bool]:
     return lambda: ahead is not None and ahead.ending
 
 
-def _look_ahead(link: Link, backend: Backend) -> Callable[[Engine], None]:
+def _look_ahead(link: Link, backend: Backend, replies: Replies) -> Callable[[Engine], None]:
     """What is expected of a server that has time; what is kept already need not be expected."""
     if link.ahead is None:
         return lambda _engine: None
-    return looking_ahead(link.ahead, backend.knows if isinstance(backend, Cached) else lambda _request: False)
+    known = backend.knows if isinstance(backend, Cached) else lambda _request: False
+    return looking_ahead(link.ahead, known, replies)
 
 
 def _each(*observers: Observer) -> Observer:

@@ -16,6 +16,7 @@ from apo.budget import Budget
 from apo.candidate import Candidate, Evaluation, Failure, Usage
 from apo.engine import Engine
 from apo.evaluation import Evaluator
+from apo.foresight import Overheard, Replies
 from apo.history import History
 from apo.prompt import Prompt, as_text
 from apo.resuming import card
@@ -136,8 +137,12 @@ def run_engine(
     answer: Answer,
     store: MemoryStore | None = None,
     look_ahead: Callable[[Engine], None] = lambda _engine: None,
+    replies: Replies | None = None,
 ) -> tuple[History, MemoryStore, Scripted]:
-    """A whole run with scripted models; a `store` that holds records already is continued."""
+    """A whole run with scripted models; a `store` that holds records already is continued.
+
+    With `replies` note is taken there of what proposers are answered, and each is a moment to look ahead.
+    """
     store = MemoryStore() if store is None else store
     if not store.records:
         store.append(started(task, spec))
@@ -151,7 +156,9 @@ def run_engine(
         scheduler=plugins.build("schedulers", spec.scheduler),
         surrogate=plugins.build("surrogates", spec.surrogate),
         evaluator=Evaluator(backend, task.scorer, task.decoding, 8, clock=lambda: 0.0, embed=letters),
-        proposal_backend=backend,
+        proposal_backend=backend
+        if replies is None
+        else Overheard(backend, replies, lambda: look_ahead(engine)),
         look_ahead=look_ahead,
     )
     engine.run()

@@ -9,7 +9,7 @@ from apo.backends import Request, unmarked
 from apo.budget import Budget
 from apo.candidate import Failure
 from apo.engine import Engine
-from apo.foresight import foreseen, spare
+from apo.foresight import HOLE, Replies, foreseen, spare
 from apo.history import History
 from apo.store.memory import MemoryStore
 from tests.helpers import folded, run_engine, skilled, toy_spec, toy_task
@@ -78,6 +78,30 @@ def test_what_a_proposer_asks_is_foreseen() -> None:
     assert proposing
     assert asked[begun : begun + len(proposing)] == proposing
     assert all(found[-len(proposing) :] == proposing for found in looks)
+
+
+@pytest.mark.parametrize("proposer", ["induction", "opro", "reflection"])
+def test_what_follows_from_replies_is_foreseen(proposer: str) -> None:
+    """Each reply alone says more of what is asked next: the next request to the proposer's model, or rows."""
+    spec = replace(SPEC, proposers=(proposer,), selectors=(), layouts=False)
+    replies, asked = Replies(), list[Request]()
+    found: list[tuple[int, set[Request]]] = []
+
+    def answer(request: Request) -> str | Failure:
+        asked.append(unmarked(request))
+        return skilled(TASK)(request)
+
+    def look(engine: Engine) -> None:
+        if engine.history.steps[-1].proposed is None:
+            sure = foreseen(engine, FAR, replies=replies).sure
+            assert not any(HOLE in str(request.rendered) for request in sure)
+            found.append((len(asked), set(sure)))
+
+    run_engine(TASK, spec, answer, look_ahead=look, replies=replies)
+    ahead = [request for count, sure in found for request in sure & set(asked[count:])]
+    assert all(sure <= set(asked) for _, sure in found)
+    assert any(request.temperature == 0 for request in ahead)
+    assert (proposer == "reflection") == any("What is wrong" in str(request.rendered) for request in ahead)
 
 
 def test_more_draws_never_foresee_more() -> None:
