@@ -59,7 +59,7 @@ def test_gradients_are_those_of_autograd(hidden: list[int], n: int, seed: int) -
 def test_variance_is_the_design_matrix_inverted(design: str) -> None:
     """Both designs are gᵀ (I / prior + Σ g gᵀ / noise)⁻¹ g, the diagonal one without what is off it."""
     points, others = cloud(12), torch.from_numpy(cloud(5, seed=1))
-    model = learned(points, design=design, width=4, own=False)
+    model = learned(points, design=design, width=4, residual=False)
     gradients = model.seen.gradients()
     noise = 0.25 / 20 / model.unit**2
     precision = torch.eye(gradients.shape[1]) / model.prior + gradients.T @ gradients / noise
@@ -84,7 +84,7 @@ def test_designs_agree_on_a_diagonal_matrix() -> None:
     def same(points: torch.Tensor) -> torch.Tensor:
         return points
 
-    full, diagonal = (Tangent(layers, same, seen, noise, d, False) for d in (False, True))  # type: ignore[arg-type]
+    full, diagonal = (Tangent(layers, same, seen, noise, d, 1.0) for d in (False, True))  # type: ignore[arg-type]
     new = torch.tensor([[0.5], [3.0], [1.0]], dtype=torch.double)
 
     torch.testing.assert_close(full.scores(new), diagonal.scores(new))
@@ -161,29 +161,45 @@ def test_options_refused(option: str) -> None:
         plugins.build("surrogates", f"neural_ucb:{option}")
 
 
-def test_own_share_is_a_random_effect() -> None:
-    """Covariances are those of gradients plus a share for equal points, given scores with their noise."""
+def test_residual_is_beside_the_gradients() -> None:
+    """Covariances are those of gradients plus the residual's, given scores with their noise."""
     known = cloud(12)
     points = torch.from_numpy(np.vstack([known[:2], cloud(3, seed=1)]))
     model = learned(known, np.random.default_rng(0).uniform(size=12), width=4)
-    assert model.own is not None
+    assert model.residual is not None
     every = torch.cat([torch.from_numpy(known), points])
     gradients = factors(model.layers, model.to_input(every)).gradients()
-    equal = (every[:, None] == every[None]).all(dim=-1).double()
-    kernel = model.prior * gradients @ gradients.T + float(model.own.alone(points)[0]) * equal
+    beside = model.residual.between(every, every)
+    kernel = model.prior * gradients @ gradients.T + beside
     seen = kernel[:12, :12] + 0.25 / 20 / model.unit**2 * torch.eye(12)
     expected = kernel[12:, 12:] - kernel[12:, :12] @ torch.linalg.solve(seen, kernel[:12, 12:])
 
     joint = model.posterior(points).distribution.covariance_matrix
     torch.testing.assert_close(joint, model.unit**2 * expected, atol=1e-6, rtol=1e-3)
     torch.testing.assert_close(model.scores(points)[1] ** 2, joint.diagonal(), atol=1e-6, rtol=1e-3)
+    torch.testing.assert_close(model.residual.alone(every), beside.diagonal())
+
+
+def test_a_narrow_peak_is_seen() -> None:
+    """Near some points that are far better than all the others more is expected than the network sees."""
+    flat = cloud(60) / 3
+    near, far = flat[:1] + 0.02, flat[1:2] + 0.02
+    scores = np.where(np.arange(60) == 0, 0.9, 0.1)
+    peaks = np.vstack([flat, flat[:1] + 0.01, flat[:1] - 0.01])
+    model = learned(peaks, np.concatenate([scores, [0.9, 0.9]]))
+    network = learned(peaks, np.concatenate([scores, [0.9, 0.9]]), residual=False)
+    both = torch.from_numpy(np.vstack([near, far]))
+    (high, low), (smoothed, _) = model.scores(both)[0], network.scores(both)[0]
+
+    assert high > 0.5 > 0.3 > low
+    assert high > smoothed + 0.1
 
 
 def test_what_no_point_explains_is_its_own() -> None:
     """Where scores have nothing to do with the points, those measured are believed, and others are not."""
     known, scores = cloud(40), np.random.default_rng(1).uniform(size=40)
     new = torch.from_numpy(cloud(40, seed=2))
-    model, network = learned(known, scores), learned(known, scores, own=False)
+    model, network = learned(known, scores), learned(known, scores, residual=False)
     seen = model.scores(torch.from_numpy(known))[0].numpy()
 
     assert np.abs(seen - scores).mean() < 0.1

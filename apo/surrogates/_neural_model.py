@@ -8,7 +8,7 @@ from botorch.posteriors.gpytorch import GPyTorchPosterior
 from gpytorch.distributions import MultivariateNormal
 from torch import Tensor
 
-from apo.surrogates._own import Own
+from apo.surrogates._residual import Residual
 from apo.surrogates._tangent import CHUNK, Factors, Layers, factors, output
 
 JITTER = 1e-9
@@ -38,8 +38,8 @@ class Tangent(Model):
 
     With precision 1 / prior + sum of g gᵀ / noise over what was seen, the covariance of two points is
     gᵀ precision⁻¹ g'. `diagonal` keeps only the precision's diagonal; the full one is found in its dual
-    form, prior (k - kᵀ (K + noise / prior)⁻¹ k), where k are inner products of gradients. What points have
-    of their `own` is added to both: to the mean what is left of the scores, to the kernel its covariance.
+    form, prior (k - kᵀ (K + noise / prior)⁻¹ k), where k are inner products of gradients. The `residual` is
+    added to both: to the mean what is believed of what the network left, to the kernel its covariance.
     """
 
     num_outputs = 1
@@ -51,17 +51,16 @@ class Tangent(Model):
         seen: Tensor,
         noise: Tensor,
         diagonal: bool,
-        scaled: bool,
-        own: Own | None = None,
+        prior: float,
+        residual: Residual | None = None,
     ) -> None:
         super().__init__()
-        self.layers, self.to_input, self.diagonal, self.own = layers, to_input, diagonal, own
+        self.layers, self.to_input, self.diagonal, self.residual = layers, to_input, diagonal, residual
         self.center, self.unit = 0.0, 1.0
         self.left: Tensor | None = None
         self.before: Layers | None = None
         self.where, self.seen = seen, factors(layers, to_input(seen))
-        share = own.explained if own else 1.0
-        self.prior = share / max(float(self.seen.lengths().mean()), 1e-12) if scaled else 1.0
+        self.prior = prior
         if diagonal:
             self.each = tuple(1 / (1 / self.prior + s) for s in self.seen.squares(1 / noise))
         else:
@@ -69,10 +68,12 @@ class Tangent(Model):
             self.root = torch.linalg.cholesky(kernel + torch.diag(noise + JITTER))
 
     def settle(self, scores: Tensor, noise: Tensor) -> None:
-        """What the network leaves of standardized scores, shape (n), is its points' own."""
-        if self.own:
+        """What the network leaves of standardized scores, shape (n), is the residual's."""
+        if self.residual:
             left = scores - self._fitted(self.to_input(self.where))
-            self.left = torch.linalg.solve(self.own.between(self.where, self.where) + torch.diag(noise), left)
+            self.left = torch.linalg.solve(
+                self.residual.between(self.where, self.where) + torch.diag(noise), left
+            )
 
     def scores(self, points: Tensor) -> tuple[Tensor, Tensor]:
         """Means and deviations of m points, each by itself, shapes (m)."""
@@ -93,9 +94,9 @@ class Tangent(Model):
 
     def _mean(self, points: Tensor) -> Tensor:
         raw = self._fitted(self.to_input(points))
-        if self.left is not None and self.own:
+        if self.left is not None and self.residual:
             flat = points.detach().reshape(-1, points.shape[-1])
-            raw = raw + (self.own.between(flat, self.where) @ self.left).reshape(raw.shape)
+            raw = raw + (self.residual.between(flat, self.where) @ self.left).reshape(raw.shape)
         return raw * self.unit + self.center
 
     def _fitted(self, inputs: Tensor) -> Tensor:
@@ -105,7 +106,7 @@ class Tangent(Model):
     def _variances(self, found: Factors, points: Tensor) -> Tensor:
         if self.diagonal:
             return found.weighted(self.each)
-        alone = self.own.alone(points) if self.own else 0.0
+        alone = self.residual.alone(points) if self.residual else 0.0
         return self.prior * found.lengths() + alone - (self._across(found, points) ** 2).sum(dim=0)
 
     def _covariance(self, found: Factors, points: Tensor) -> Tensor:
@@ -124,4 +125,4 @@ class Tangent(Model):
 
     def _kernel(self, found: Factors, points: Tensor, others: Factors, other_points: Tensor) -> Tensor:
         kernel = self.prior * found.products(others)
-        return kernel + self.own.between(points, other_points) if self.own else kernel
+        return kernel + self.residual.between(points, other_points) if self.residual else kernel

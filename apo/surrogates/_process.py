@@ -52,7 +52,7 @@ def own(columns: tuple[int, ...] | None = None) -> Kernel:
     return kernel
 
 
-def product(parts: tuple[int, int, int]) -> Kernel:
+def product(parts: tuple[int, ...]) -> Kernel:
     """A product of kernels, one for each part's columns, each with one length scale."""
     kernels = [
         MaternKernel(nu=2.5, active_dims=part, lengthscale_prior=LogNormalPrior(0.0, 1.0))

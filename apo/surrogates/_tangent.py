@@ -91,7 +91,14 @@ def factors(layers: Layers, points: Tensor) -> Factors:
 
 
 def trained(
-    layers: Layers, points: Tensor, targets: Tensor, weights: Tensor, *, rate: float, epochs: int
+    layers: Layers,
+    points: Tensor,
+    targets: Tensor,
+    noise: Tensor,
+    *,
+    rate: float,
+    epochs: int,
+    prior: float = 1.0,
 ) -> Layers:
     """The network after full-batch Adam on weighted squares, drawn to where it began.
 
@@ -99,9 +106,10 @@ def trained(
         layers: where it begins.
         points: shape (n, inputs).
         targets: shape (n).
-        weights: shape (n): how much a square counts against squared distance from the beginning.
+        noise: variances of the targets, shape (n).
         rate: Adam's step.
         epochs: how many.
+        prior: variance of the weights about where they begin.
 
     Raises:
         FloatingPointError: the loss is no number, at this rate or on these values.
@@ -112,7 +120,7 @@ def trained(
         optimizer.zero_grad()
         errors = output(tuple(moved), points) - targets
         drift = sum(((new - old) ** 2).sum() for new, old in zip(moved, layers, strict=True))
-        loss = ((weights * errors**2).sum() + drift) / len(points)
+        loss = ((errors**2 / noise).sum() + drift / prior) / len(points)
         if not torch.isfinite(loss):
             raise FloatingPointError(
                 f"The neural surrogate's loss is {float(loss)}: lower its rate ({rate}), or look for scores "

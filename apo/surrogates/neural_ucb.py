@@ -15,9 +15,11 @@ Deviations from the released code, with reasons; `paper` undoes those that are m
   scores' variance, so that one nu suits all dimensions;
 - * noise is that of the rows that a score comes from, in place of one lambda for all: a schedule may stop
   prompts after few rows;
-- * what the network cannot explain may be a prompt's own, or its instruction's, or its exemplar list's: a
-  random effect beside the network, whose share the scores say (`_own.py`). Otherwise a prompt that was
+- * what the network leaves is a Gaussian process's: narrow peaks, and what a prompt, its instruction or its
+  exemplar list has of its own, each as far as the scores say (`_residual.py`). Otherwise a prompt that was
   measured often would be believed to be what its neighbours are;
+- * squared distance from the beginning counts as much in training as in the design matrix (one lambda, as in
+  Zhou et al., not one for each);
 - * the full design matrix, in its dual form, which is exact and faster for fewer points than weights;
 - columns that do not vary are left out; two different inputs differ in another one.
 With `paper`: standard normal weights, raw scores, lambda 0.1 as noise and weight decay, a diagonal matrix,
@@ -47,8 +49,8 @@ PAPER_RATE, PAPER_EPOCHS = 1e-3, 1000
 class NeuralUcb:
     """A network of `depth` layers of `width` ReLUs; the `design` matrix of gradients is full or diagonal.
 
-    `noise` multiplies the noise of scores (lambda); `own` lets prompts have something of their own, which the
-    full matrix alone can; `paper` takes the paper's setting instead.
+    `noise` multiplies the noise of scores (lambda); `residual` adds what the network leaves, which the full
+    matrix alone can; `paper` takes the paper's setting instead.
     """
 
     width: int = 100
@@ -57,7 +59,7 @@ class NeuralUcb:
     rate: float = 1e-2
     epochs: int = 200
     design: Literal["full", "diagonal"] = "full"
-    own: bool = True
+    residual: bool = True
     seed: int = 0
     paper: bool = False
 
@@ -89,7 +91,7 @@ class NeuralUcb:
     ) -> "Tangent":
         """The same for points of shape (n, d), n at least 1, with scores and their variances, shapes (n).
 
-        Points that are equal in the columns of a part may have something of their own there.
+        Parts are what points have in common with others as such: each has so many columns.
 
         Raises:
             FloatingPointError: the loss is no number.
@@ -97,7 +99,7 @@ class NeuralUcb:
         import torch
 
         from apo.surrogates._neural_model import Standardized, Tangent
-        from apo.surrogates._own import shares
+        from apo.surrogates._residual import residual
         from apo.surrogates._tangent import drawn, factors, output, trained
 
         torch.set_num_threads(1)
@@ -108,18 +110,18 @@ class NeuralUcb:
         begin = drawn(sizes, self.seed, scaled=not self.paper)
         if self.paper:
             noise = torch.full_like(scores, 0.1)
-            layers = trained(begin, inputs, scores, 1 / noise, rate=PAPER_RATE, epochs=PAPER_EPOCHS)
-            return Tangent(layers, to_input, where, noise, diagonal=True, scaled=False)
+            layers = trained(begin, inputs, scores, noise, rate=PAPER_RATE, epochs=PAPER_EPOCHS)
+            return Tangent(layers, to_input, where, noise, diagonal=True, prior=1.0)
         center, unit = float(scores.mean()), max(float(scores.std(correction=0)), LEAST_SPREAD)
         noise = self.noise * torch.from_numpy(variances).double() / unit**2
-        diagonal = self.design == "diagonal"
+        diagonal, network = self.design == "diagonal", factors(begin, inputs)
         values = (scores - center) / unit
-        alone = self.own and not diagonal
-        own = shares(where, parts, factors(begin, inputs), values, noise) if alone else None
-        spread = noise + own.alone(where) if own else noise
+        beside = residual(where, parts, network, values, noise) if self.residual and not diagonal else None
+        prior = (beside.explained if beside else 1.0) / float(network.lengths().mean())
+        spread = noise + beside.alone(where) if beside else noise
         targets = values + output(begin, inputs)
-        layers = trained(begin, inputs, targets, 1 / spread, rate=self.rate, epochs=self.epochs)
-        model = Tangent(layers, to_input, where, noise, diagonal, scaled=True, own=own)
+        layers = trained(begin, inputs, targets, spread, rate=self.rate, epochs=self.epochs, prior=prior)
+        model = Tangent(layers, to_input, where, noise, diagonal, prior, beside)
         model.center, model.unit, model.before = center, unit, begin
         model.settle(values, noise)
         return model

@@ -59,7 +59,7 @@ ENTRIES = (
     Entry("GP, expected improvement", "gp"),
     Entry("neural", "neural"),
     Entry("neural, best arm", "neural", best_arm=True),
-    Entry("neural, nothing of its own", "neural", "neural_ucb:own=false", seeds=FEWER),
+    Entry("neural, nothing beside the network", "neural", "neural_ucb:residual=false", seeds=FEWER),
     Entry("neural, Thompson", "thompson", seeds=FEWER),
     Entry("neural, the paper's setting", "neural", "neural_ucb:paper=true", seeds=FEWER),
     Entry("local ascent", "local", seeds=FEWER),

@@ -1,7 +1,8 @@
-"""What points have of their own, beside what a network's tangent kernel explains; importing this loads torch.
+"""What a network leaves of the scores: a Gaussian process beside it; importing this loads torch.
 
-How much of it there is the scores say: both shares are brought to their posterior mode, as those of the
-Gaussian process are.
+Near points leave alike, as the network smooths narrow peaks over, and prompts, instructions and exemplar
+lists have something of their own. How much of each there is, and how near is near, the scores say: all is
+brought to its posterior mode with the tangent kernel's share, as the options of the Gaussian process are.
 """
 
 from collections.abc import Sequence
@@ -14,20 +15,20 @@ import torch
 from gpytorch.kernels import Kernel
 from torch import Tensor
 
-from apo.surrogates._process import columns, optimize, own, process, scaled
+from apo.surrogates._process import columns, optimize, own, process, product, scaled
 from apo.surrogates._tangent import Factors
 
 Columns = tuple[int, ...] | None
 """Columns of points; None for all."""
 FEWEST = 5
-"""Points from which shares are learned."""
+"""Points from which a residual is learned."""
 SPREAD = 0.99
 """Least standard deviation of standardized scores: less means that they hardly vary."""
 
 
 @dataclass(frozen=True)
-class Own:
-    """The covariance of what equal points, or points that are equal in some columns, have in common."""
+class Residual:
+    """The covariance of what a network leaves."""
 
     kernel: Kernel
     explained: float
@@ -56,8 +57,10 @@ class _Known(Kernel):  # type: ignore[misc]
         return self.matrix.diagonal() if diag else self.matrix
 
 
-def shares(seen: Tensor, parts: Sequence[int], network: Factors, scores: Tensor, noise: Tensor) -> Own | None:
-    """What points have of their own; None where there is too little to learn it from.
+def residual(
+    seen: Tensor, parts: tuple[int, ...], network: Factors, scores: Tensor, noise: Tensor
+) -> Residual | None:
+    """What the network leaves; None where there is too little to learn it from.
 
     Args:
         seen: points, shape (n, d).
@@ -70,9 +73,10 @@ def shares(seen: Tensor, parts: Sequence[int], network: Factors, scores: Tensor,
         return None
     kernel = network.products(network)
     whole = scaled(_Known(kernel / kernel.diagonal().mean()))
-    alike = [scaled(own(group)) for group in _groups(seen, parts)]
-    optimize(process(seen, scores.numpy(), noise.numpy(), reduce(add, alike, whole)))
-    return Own(reduce(add, alike), float(whole.outputscale))
+    left = [product(parts or (seen.shape[1],)), *(own(group) for group in _groups(seen, parts))]
+    beside = reduce(add, map(scaled, left))
+    optimize(process(seen, scores.numpy(), noise.numpy(), beside + whole))
+    return Residual(beside, float(whole.outputscale))
 
 
 def _groups(seen: Tensor, parts: Sequence[int]) -> list[Columns]:
