@@ -19,6 +19,37 @@ from tests.benchmarks.matrix import Matrix
 Floats = NDArray[np.float64]
 ROWS, BLOCKS = 20, 5
 """A pull's rows, and how often an arm can be pulled."""
+NEAR = 0.1
+"""Share of the pairs of points that count as near."""
+OPENINGS = (
+    "Say",
+    "Decide",
+    "Tell me",
+    "Find out",
+    "Read the text with care and say",
+    "You are an expert. Judge",
+    "Think step by step, then state",
+    "Answer in one word",
+)
+QUESTIONS = (
+    "whether the review is positive or negative",
+    "if the writer liked what they describe",
+    "what feeling the sentence expresses",
+    "the sentiment of the input",
+    "which label fits the text, good or bad",
+)
+ENDINGS = (
+    ".",
+    ", and nothing else.",
+    ". Mind the irony.",
+    ". Do not explain.",
+    ". Write only the label in lower case.",
+    ". If it is mixed, take the stronger feeling.",
+    ". The answer is one of two words.",
+    ". Look at the last sentence above all.",
+    ". Ignore names and dates.",
+    ". Much depends on it for me.",
+)
 
 
 @dataclass(frozen=True)
@@ -74,6 +105,11 @@ def sentences(folder: Path) -> list[str]:
     return Random("bandit").sample(sorted(set(texts)), 400)
 
 
+def instructions() -> list[str]:
+    """400 ways to ask the same, as close to one another as proposals are."""
+    return [f"{a} {b}{c}" for a in OPENINGS for b in QUESTIONS for c in ENDINGS]
+
+
 def network(points: Floats, rng: np.random.Generator) -> Floats:
     """Scores of a random network with eight inner units, from .05 to .95."""
     inner = np.tanh(4 * points @ rng.normal(size=(points.shape[1], 8)))
@@ -81,10 +117,12 @@ def network(points: Floats, rng: np.random.Generator) -> Floats:
 
 
 def bumps(points: Floats, rng: np.random.Generator) -> Floats:
-    """Scores that are high near a few sentences."""
+    """Scores that are high near four points; half of a bump's height is left at NEAR of all distances."""
+    away = 2 - 2 * points @ points.T
+    width = np.log(2) / np.quantile(away[np.triu_indices(len(points), 1)], NEAR)
     places = rng.choice(len(points), 4, replace=False)
     heights = np.array([1.0, 0.8, 0.7, 0.6])
-    return scaled((heights * np.exp(-3 * (2 - 2 * points @ points[places].T))).max(axis=1))
+    return scaled((heights * np.exp(-width * away[:, places])).max(axis=1))
 
 
 def scaled(raw: Floats) -> Floats:
@@ -120,8 +158,7 @@ def replayed(matrix: Matrix, prompts: dict[str, Prompt]) -> Made:
 
 def worlds(data: Path, embed: Embed) -> Iterator[tuple[str, Made]]:
     """What is played on."""
-    texts = sentences(Path("tasks/data"))
-    yield "network", synthetic(texts, embed, network)
-    yield "bumps", synthetic(texts, embed, bumps)
+    yield "network", synthetic(sentences(Path("tasks/data")), embed, network)
+    yield "bumps", synthetic(instructions(), embed, bumps)
     for matrix, prompts in replay.pools(data):
         yield matrix.task.rpartition("/")[2], replayed(matrix, prompts)
