@@ -64,23 +64,23 @@ class Tangent(Model):
         if diagonal:
             self.each = tuple(1 / (1 / self.prior + s) for s in self.seen.squares(1 / noise))
         else:
-            kernel = self._kernel(self.seen, seen, self.seen, seen)
+            kernel = prior * self.seen.products(self.seen) + self._beside(seen, seen)
             self.root = torch.linalg.cholesky(kernel + torch.diag(noise + JITTER))
 
     def settle(self, scores: Tensor, noise: Tensor) -> None:
         """What the network leaves of standardized scores, shape (n), is the residual's."""
         if self.residual:
             left = scores - self._fitted(self.to_input(self.where))
-            self.left = torch.linalg.solve(
-                self.residual.between(self.where, self.where) + torch.diag(noise), left
-            )
+            beside = self._beside(self.where, self.where)
+            self.left = torch.linalg.solve(beside + torch.diag(noise), left)
 
     def scores(self, points: Tensor) -> tuple[Tensor, Tensor]:
         """Means and deviations of m points, each by itself, shapes (m)."""
         means, variances = [], []
         for chunk in torch.split(points, CHUNK):
-            means.append(self._mean(chunk))
-            variances.append(self._variances(factors(self.layers, self.to_input(chunk)), chunk))
+            found, beside = factors(self.layers, self.to_input(chunk)), self._beside(self.where, chunk)
+            means.append(self._mean(chunk, beside))
+            variances.append(self._variances(found, chunk, beside))
         return torch.cat(means), self.unit * torch.cat(variances).clamp(min=JITTER).sqrt()
 
     def posterior(self, X: Tensor, *args: Any, **options: Any) -> GPyTorchPosterior:  # noqa: N803
@@ -92,37 +92,38 @@ class Tangent(Model):
         mean = self._mean(X)
         return GPyTorchPosterior(MultivariateNormal(mean, joint + JITTER * torch.eye(X.shape[-2]).to(joint)))
 
-    def _mean(self, points: Tensor) -> Tensor:
+    def _mean(self, points: Tensor, beside: Tensor | None = None) -> Tensor:
         raw = self._fitted(self.to_input(points))
-        if self.left is not None and self.residual:
+        if self.left is not None:
             flat = points.detach().reshape(-1, points.shape[-1])
-            raw = raw + (self.residual.between(flat, self.where) @ self.left).reshape(raw.shape)
+            common = self._beside(self.where, flat) if beside is None else beside
+            raw = raw + (self.left @ common).reshape(raw.shape)
         return raw * self.unit + self.center
 
     def _fitted(self, inputs: Tensor) -> Tensor:
         raw = output(self.layers, inputs)
         return raw if self.before is None else raw - output(self.before, inputs)
 
-    def _variances(self, found: Factors, points: Tensor) -> Tensor:
+    def _variances(self, found: Factors, points: Tensor, beside: Tensor) -> Tensor:
         if self.diagonal:
             return found.weighted(self.each)
         alone = self.residual.alone(points) if self.residual else 0.0
-        return self.prior * found.lengths() + alone - (self._across(found, points) ** 2).sum(dim=0)
+        return self.prior * found.lengths() + alone - (self._across(found, beside) ** 2).sum(dim=0)
 
     def _covariance(self, found: Factors, points: Tensor) -> Tensor:
         if self.diagonal:
             weights = torch.cat([matrix.flatten() for matrix in self.each])
             gradients = found.gradients()
             return gradients * weights @ gradients.T
-        across = self._across(found, points)
-        return self._kernel(found, points, found, points) - across.T @ across
+        across = self._across(found, self._beside(self.where, points))
+        return self.prior * found.products(found) + self._beside(points, points) - across.T @ across
 
-    def _across(self, found: Factors, points: Tensor) -> Tensor:
+    def _across(self, found: Factors, beside: Tensor) -> Tensor:
         """What was seen says of m points, shape (n, m), so that its squares are the variance it takes."""
-        kernel = self._kernel(self.seen, self.where, found, points)
+        kernel = self.prior * self.seen.products(found) + beside
         solved: Tensor = torch.linalg.solve_triangular(self.root, kernel, upper=False)
         return solved
 
-    def _kernel(self, found: Factors, points: Tensor, others: Factors, other_points: Tensor) -> Tensor:
-        kernel = self.prior * found.products(others)
-        return kernel + self.residual.between(points, other_points) if self.residual else kernel
+    def _beside(self, some: Tensor, others: Tensor) -> Tensor:
+        """The residual's covariance of n points with m others, shape (n, m), or a zero."""
+        return self.residual.between(some, others) if self.residual else torch.zeros(()).to(some)
