@@ -43,7 +43,7 @@ HOLE = "(no reply yet)"
 """Begins what stands for a reply that is not there; what is made of it is not foreseen."""
 TIMES = 8
 """How often the rest of a plan is guessed."""
-MOSTLY = 0.75
+MOSTLY = 0.5
 """Share of these times that make a guess."""
 LOOK_EVERY = 0.25
 """Seconds between two looks ahead, at least."""

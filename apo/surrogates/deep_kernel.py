@@ -4,8 +4,9 @@ small networks make of a prompt's parts, all fitted together.
 Instruction and exemplars pass encoders of their own (to 64, then 32, with ReLU), and both together
 another one (to 32, then 10); Matérn-5/2 with a length scale for each of the 10. AdamW at rate 0.01, until
 the marginal likelihood has not risen for 10 epochs. Deviations: the shape of a prompt joins what the
-encoders made, a prompt may have a share of its own, and the noise is that of so many rows (binomial)
-instead of a learned one.
+encoders made, a prompt may have a share of its own, the noise is that of so many rows (binomial) instead
+of a learned one, and a rise of less than RISE is none: of scores that are all equal a process becomes surer
+for ever.
 """
 
 from collections.abc import Sequence
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from botorch.models import SingleTaskGP
 
     from apo.arrays import Floats
+
+RISE = 1e-4
+"""Of the marginal likelihood, nats a point: less is none."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,7 @@ class DeepKernel:
             loss.backward()
             optimizer.step()
             value = float(loss.detach())
-            best, since = (value, 0) if value < best else (best, since + 1)
+            best, since = (value, 0) if value < best - RISE else (best, since + 1)
             if since >= self.patience:
                 break
         model.eval()
