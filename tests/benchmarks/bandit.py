@@ -12,12 +12,14 @@ instructions for one task, put together from parts, lie in bumps around a few of
 pools of 120 prompts that were measured once (see replay.md); true scores are those of all 200 rows, blocks
 are of the 100 dev rows.
 
+Finished games are kept, so a script that was stopped goes on:
+
     python -m tests.benchmarks.bandit DATA_DIR [SEEDS]
 """
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -28,6 +30,7 @@ from random import Random
 from resource import RUSAGE_SELF, getrusage
 from statistics import fmean, stdev
 
+import msgspec
 import numpy as np
 
 from apo.belief import quiet
@@ -38,6 +41,10 @@ from tests.benchmarks.arms import Game, Made, worlds
 from tests.benchmarks.page import public_data, publish
 
 OUTPUT = Path("results/benchmarks/bandit.md")
+KEPT = Path("results/benchmarks/bandit.json")
+"""What was measured already; without the file all is measured again."""
+Found = dict[str, dict[str, list[float]]]
+"""The regrets in each world by policy and seed."""
 SEEDS, PULLS, FIRST, BATCH = 30, 165, 15, 15
 FEWER = 5
 """Seeds of policies that are no rivals of the bandit's."""
@@ -104,6 +111,12 @@ def believed(entry: Entry, game: Game) -> list[int]:
     return [some[place] for place in np.argsort(-means, kind="stable")]
 
 
+def columns(those: Iterable[Sequence[float]]) -> Iterator[list[float]]:
+    """Each world's regrets, and their means over the worlds."""
+    for regrets in zip(*([*one, fmean(one)] for one in those), strict=True):
+        yield list(regrets)
+
+
 def cell(regrets: Sequence[float]) -> str:
     """Mean and standard error."""
     return f"{fmean(regrets):.1f} ± {stdev(regrets) / len(regrets) ** 0.5:.1f}"
@@ -131,19 +144,19 @@ def speed() -> list[str]:
     return lines
 
 
-def page(there: Sequence[str], found: dict[str, list[list[float]]], fast: Sequence[str]) -> str:
-    """The page; `found` has for each policy the regrets of each seed, one for each world."""
-    about = (__doc__ or "").split("    python")[0].strip()
+def page(there: Sequence[str], found: Found, fast: Sequence[str]) -> str:
+    """The page."""
+    about = (__doc__ or "").split("Finished games")[0].strip()
     rows = [
-        f"| {name} | {len(those)} | {' | '.join(cell(regrets) for regrets in zip(*those, strict=True))} |"
+        f"| {name} | {len(those)} | {' | '.join(cell(regrets) for regrets in columns(those.values()))} |"
         for name, those in found.items()
         if len(those) > 1
     ]
     text = [
         "# The neural bandit\n",
         f"{about}\n",
-        f"| regret after {PULLS} pulls | seeds | {' | '.join(there)} |",
-        "| --- |" + " ---: |" * (1 + len(there)),
+        f"| regret after {PULLS} pulls | seeds | {' | '.join(there)} | mean |",
+        "| --- |" + " ---: |" * (2 + len(there)),
         *rows,
         "\nOne layer of 100, 165 scores, 10,000 arms of 576 dimensions. To reach: scoring in 2 s and 2 GB",
         "of memory, all in 3 s.\n",
@@ -166,7 +179,7 @@ class Turn:
     def regrets(self) -> list[float]:
         """World by world."""
         embed, there = _prepared(self.data)
-        games = (Game(made(self.seed), Random(f"{self.entry.name} {self.seed}"), embed) for _, made in there)
+        games = (Game(made(self.seed), Random(self.seed), embed) for _, made in there)  # all begin alike
         return [play(self.entry, game) for game in games]
 
 
@@ -181,19 +194,20 @@ def _prepared(data: Path) -> tuple[Embed, list[tuple[str, Made]]]:
 
 
 def main() -> None:
-    """Measure, a policy and seed on each core, and write the page anew after each seed."""
+    """Measure what was not yet, a policy and seed on each core; the page is written anew after each."""
     data = public_data()
     seeds = int(sys.argv[2]) if len(sys.argv) > 2 else SEEDS
+    kept = msgspec.json.decode(KEPT.read_bytes(), type=Found) if KEPT.is_file() else {}
     fast, there = speed(), [name for name, _ in _prepared(data)[1]]
     turns = [Turn(entry, seed, data) for seed in range(seeds) for entry in ENTRIES if seed < entry.seeds]
-    found: dict[str, list[list[float]]] = {entry.name: [] for entry in ENTRIES}
+    turns = [turn for turn in turns if str(turn.seed) not in kept.setdefault(turn.entry.name, {})]
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
         for turn, regrets in zip(turns, pool.map(Turn.regrets, turns), strict=True):
-            found[turn.entry.name].append(regrets)
-            print(turn.seed, turn.entry.name, [round(regret, 1) for regret in regrets], flush=True)
-            if turn.seed and turn.entry is ENTRIES[0]:
-                OUTPUT.write_text(page(there, found, fast), encoding="utf-8")
-    publish(OUTPUT, page(there, found, fast))
+            kept[turn.entry.name][str(turn.seed)] = [round(regret, 2) for regret in regrets]
+            print(turn.seed, turn.entry.name, kept[turn.entry.name][str(turn.seed)], flush=True)
+            KEPT.write_bytes(msgspec.json.format(msgspec.json.encode(kept)))
+            OUTPUT.write_text(page(there, kept, fast), encoding="utf-8")
+    publish(OUTPUT, page(there, kept, fast))
 
 
 if __name__ == "__main__":
