@@ -4,8 +4,10 @@ An arm is a prompt, a pull one block of 20 rows of it, and there are 165 pulls: 
 batches of 15. Arms may be pulled again while they have blocks left (five). Regret is how far the true score
 of the arm that is chosen in the end is below the best arm's, in points. Who has a belief chooses the arm that
 it believes in most, `uniform` the highest measured mean, drawn to the crowd's by two rows. `best arm` spends
-the last 30 pulls on the eight arms that it believes in most. Where nothing else is said nu is 3: deviations
-are about right here, and with nu 1 four of five arms are never tried.
+the last 30 pulls on the eight arms that it believes in most. The plain GP is InstructZero's but for its
+kernel over soft prompts; the other one is apo's `gaussian_process`, which knows the parts of a prompt and how
+many rows a score comes from. Where nothing else is said nu is 3: deviations are about right here, and with
+nu 1 four of five arms are never tried.
 
 Synthetic: the true scores of 400 real sentences follow a random network over their embeddings; those of 400
 instructions for one task, put together from parts, lie in bumps around a few of them; rows are drawn. Replay:
@@ -35,10 +37,12 @@ import numpy as np
 
 from apo.belief import quiet
 from apo.embedding import Embed, SentenceEmbedder
-from apo.proposers._bandit import Bandit, Strategy, learn, pick
+from apo.proposers._bandit import Bandit, Played, Strategy, learn, pick
+from apo.surrogates import Fitted
 from apo.surrogates.neural_ucb import NeuralUcb
 from tests.benchmarks.arms import Game, Made, worlds
 from tests.benchmarks.page import public_data, publish
+from tests.benchmarks.plain_gp import PlainGp
 
 OUTPUT = Path("results/benchmarks/bandit.md")
 KEPT = Path("results/benchmarks/bandit.json")
@@ -50,6 +54,10 @@ FEWER = 5
 """Seeds of policies that are no rivals of the bandit's."""
 FINALISTS, FINISH = 8, 30
 """Arms that are told apart at the end, and pulls for it."""
+
+
+PLAIN = "plain"
+"""The surrogate `PlainGp`."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +75,7 @@ class Entry:
 ENTRIES = (
     Entry("uniform", "uniform"),
     Entry("GP, expected improvement", "gp"),
+    Entry("plain GP, expected improvement", "gp", PLAIN),
     Entry("neural", "neural"),
     Entry("neural, Thompson", "thompson"),
     Entry("neural, Thompson, best arm", "thompson", best_arm=True),
@@ -83,7 +92,7 @@ def play(entry: Entry, game: Game) -> float:
         game.pull(arm)
     for _ in range((PULLS - FIRST - (FINISH if entry.best_arm else 0)) // BATCH):
         _, played = game.played()
-        learned = learn(entry.strategy, entry.surrogate, played, game.embed)
+        learned = learnt(entry, played, game.embed)
         bandit = Bandit(entry.strategy, learned, played, entry.nu, game.rng.getrandbits(32))
         there = game.open()
         for place in pick(bandit, [game.arms.prompts[arm] for arm in there], BATCH):
@@ -91,6 +100,14 @@ def play(entry: Entry, game: Game) -> float:
     if entry.best_arm:
         finish(entry, game)
     return game.regret(believed(entry, game)[0])
+
+
+def learnt(entry: Entry, played: Played, embed: Embed) -> Fitted | None:
+    """What a policy believes."""
+    if entry.surrogate != PLAIN:
+        return learn(entry.strategy, entry.surrogate, played, embed)
+    with quiet():
+        return PlainGp().fit(played.prompts, played.means, played.variances, embed)
 
 
 def finish(entry: Entry, game: Game) -> None:
@@ -105,7 +122,7 @@ def finish(entry: Entry, game: Game) -> None:
 def believed(entry: Entry, game: Game) -> list[int]:
     """Pulled arms, the highest believed mean first, or without a belief the highest measured one."""
     some, played = game.played()
-    learned = learn(entry.strategy, entry.surrogate, played, game.embed)
+    learned = learnt(entry, played, game.embed)
     with quiet():
         means = played.means if learned is None else learned.of(played.prompts).mean
     return [some[place] for place in np.argsort(-means, kind="stable")]
