@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -142,6 +142,8 @@ def _construct(cls: type[Any], name: str, options: dict[str, str]) -> Any:
         try:
             values[key] = msgspec.convert(value, hints[key], strict=False)
         except msgspec.ValidationError as error:
+            if get_origin(hints[key]) is Literal:
+                raise unknown(f"{key} of {name}", value, map(str, get_args(hints[key]))) from error
             raise ConfigError(f"{name}: option {key}={value!r} does not fit: {error}.") from error
     try:
         return cls(**values)

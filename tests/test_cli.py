@@ -58,6 +58,10 @@ MISTAKES = {
     "unknown_alternation": ("run parity.py --alternation nope", "There is no alternation 'nope'."),
     "alternation_option": ("run parity.py --alternation split:instruction=2", "instruction must be a share"),
     "unknown_option": ("run parity.py --proposer opro:nope=1", "There is no option of opro 'nope'."),
+    "option_choice": (
+        "run parity.py --proposer greater:check=los",
+        "There is no check of greater 'los'. Did you mean 'loss'? Known: errors, loss, none.",
+    ),
     "option_type": ("run parity.py --proposer opro:shown=many", "opro: option shown='many' does not fit"),
     "option_value": ("run parity.py --proposer opro:shown=0", "opro: shown must be at least 1"),
     "option_form": ("run parity.py --scheduler full:x", "full: 'x' is not an option; write option=value."),
