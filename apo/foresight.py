@@ -25,7 +25,7 @@ from apo.engine import Engine
 from apo.errors import ApoError
 from apo.evaluation import Evaluator, Pair
 from apo.history import History
-from apo.prompt import Prompt
+from apo.prompt import Prompt, as_text
 from apo.steering import Nobody
 from apo.store.memory import MemoryStore
 from apo.surrogates import Fitted
@@ -193,7 +193,7 @@ def spare(engine: Engine) -> list[Request]:
 def _drawn(engine: Engine, far: int, rng: Random, replies: Mapping[Request, Completion]) -> list[Request]:
     """The next requests, without their marks, if missing answers turn out as drawn."""
     history = engine.history.branch()
-    clock, mute = engine.evaluator.clock, Mute()
+    clock, mute = engine.evaluator.clock, Recalled(replies=replies)
     guesser = Guesser(
         mute,
         engine.task.scorer,
@@ -209,7 +209,7 @@ def _drawn(engine: Engine, far: int, rng: Random, replies: Mapping[Request, Comp
         history=history,
         store=MemoryStore(clock=clock),
         evaluator=guesser,
-        proposal_backend=Recalled(mute.foreseen, replies),
+        proposal_backend=mute,
         surrogate=Blind(),
         opener=closed,
         observer=lambda _history, _record: None,
@@ -219,7 +219,7 @@ def _drawn(engine: Engine, far: int, rng: Random, replies: Mapping[Request, Comp
     with suppress(ApoError):
         while branch.step():
             pass
-    return [unmarked(request) for request in mute.foreseen if HOLE not in str(request.rendered)]
+    return [unmarked(request) for request in mute.foreseen if HOLE not in as_text(request.rendered)]
 
 
 def looking_ahead(

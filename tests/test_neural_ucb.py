@@ -162,14 +162,19 @@ def test_options_refused(option: str) -> None:
 
 
 def test_residual_is_beside_the_gradients() -> None:
-    """Covariances are those of gradients plus the residual's, given scores with their noise."""
+    """Covariances are those of gradients, of near points and of equal ones, given scores with their noise."""
     known = cloud(12)
     points = torch.from_numpy(np.vstack([known[:2], cloud(3, seed=1)]))
     model = learned(known, np.random.default_rng(0).uniform(size=12), width=4)
     assert model.residual is not None
     every = torch.cat([torch.from_numpy(known), points])
     gradients = factors(model.layers, model.to_input(every)).gradients()
-    beside = model.residual.between(every, every)
+    equal = (every[:, None] == every[None]).all(dim=-1).double()
+    near, own = model.residual.kernel.kernels
+    away = 5**0.5 * torch.cdist(every, every) / float(near.base_kernel.lengthscale)
+    alike = (1 + away + away**2 / 3) * torch.exp(-away)
+    beside = (float(near.outputscale) * alike + float(own.outputscale) * equal).detach()
+    torch.testing.assert_close(model.residual.between(every, every), beside, atol=1e-6, rtol=1e-3)
     kernel = model.prior * gradients @ gradients.T + beside
     seen = kernel[:12, :12] + 0.25 / 20 / model.unit**2 * torch.eye(12)
     expected = kernel[12:, 12:] - kernel[12:, :12] @ torch.linalg.solve(seen, kernel[:12, 12:])

@@ -91,7 +91,7 @@ class NeuralUcb:
     ) -> "Tangent":
         """The same for points of shape (n, d), n at least 1, with scores and their variances, shapes (n).
 
-        Parts are what points have in common with others as such: each has so many columns.
+        `parts` says how many columns each part of a point has; points equal in one may have more in common.
 
         Raises:
             FloatingPointError: the loss is no number.
