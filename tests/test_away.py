@@ -2,12 +2,13 @@
 
 import json
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
+from time import sleep
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apo.cluster.away import go_on
-from apo.cluster.home import Back, Home
+from apo.cluster.home import Back, Home, Sent
 from apo.commands import Stop
 from apo.errors import RunError
 from apo.options import RunOptions
@@ -129,31 +130,32 @@ def test_written_elsewhere(tmp_path: Path) -> None:
 class Telling(Home):
     """A home that says when it has handed commands out."""
 
-    handed = Event()
+    def __init__(self, folders: Mapping[str, Path]) -> None:
+        super().__init__(folders)
+        self.handed = Event()
 
-    def take(self, name: str, attempt: str, back: Back, commands: int) -> bytes:
+    def take(self, name: str, attempt: str, back: Back, commands: int) -> Sent:
         """As any home does."""
-        given = super().take(name, attempt, back, commands)
-        if given:
+        sent = super().take(name, attempt, back, commands)
+        if sent.commands:
             self.handed.set()
-        return given
+        return sent
 
 
 @contextmanager
-def begun(
-    place: Place, server: FakeServer, name: str = "mine", home: type[Home] = Home
-) -> Iterator[tuple[RunFolder, "Future[str]"]]:
-    """A run of the parity task that goes on away from home."""
+def begun(place: Place, server: FakeServer) -> Iterator[tuple[RunFolder, Telling, "Future[str]"]]:
+    """A run of the parity task that goes on away from home, and its home."""
     options = RunOptions(task="parity.py", url=(server.url,), model="fake", calls=60, cache=False, patience=0)
-    run = named(place.results, name, options.spec(place.path))
+    run = named(place.results, "mine", options.spec(place.path))
+    home = Telling({"mine": run.path})
     with ThreadPoolExecutor(1) as pool:
-        yield run, pool.submit(go_on, Direct(home({name: run.path})), name)
+        yield run, home, pool.submit(go_on, Direct(home), "mine")
 
 
 def test_comes_home(tmp_path: Path) -> None:
     """The folder at home is that of a run that was done there: journal, best prompt and log, and no lock."""
     place = Place.at(tmp_path)
-    with fake_server(even) as server, begun(place, server) as (run, away):
+    with fake_server(even) as server, begun(place, server) as (run, _, away):
         assert "" == away.result(120)
 
     assert run.history().finished is not None
@@ -166,11 +168,11 @@ def test_comes_home(tmp_path: Path) -> None:
 def test_commands(tmp_path: Path) -> None:
     """What people send to the folder at home reaches the run."""
     place = Place.at(tmp_path)
-    with gated(20) as (gate, server), begun(place, server, home=Telling) as (run, away):
+    with gated(20) as (gate, server), begun(place, server) as (run, home, away):
         while not gate.reached:
             assert not away.done()
         send(run.inbox, Stop())
-        assert Telling.handed.wait(60)
+        assert home.handed.wait(60)
         gate.opened.set()
         assert "" == away.result(120)
 
@@ -179,11 +181,40 @@ def test_commands(tmp_path: Path) -> None:
     assert "stop" in finished.reason
 
 
+def test_stopped(tmp_path: Path) -> None:
+    """When all are to stop, what a run says comes at once, and its rows in flight when they are done."""
+    place = Place.at(tmp_path)
+    with gated(20) as (gate, server), begun(place, server) as (run, home, away):
+        while not gate.reached:
+            assert not away.done()
+        assert ["mine"] == home.stop()
+        while "finishing the rows" not in run.output.read_text("utf-8"):
+            assert not away.done()
+            sleep(0.02)
+        gate.opened.set()
+        problem = away.result(120)
+
+    assert "interrupted" in problem
+    assert rows_asked(server) == rows(run) > 0
+    assert run.history().finished is None
+    assert not run.is_live()
+    assert home.begin("mine", "far") is None
+
+
+def test_stopped_before(tmp_path: Path) -> None:
+    """A run that has not begun when all are to stop does not begin."""
+    run, home = one(tmp_path)
+
+    assert [] == home.stop()
+    assert "" == go_on(Direct(home), "mine")
+    assert not run.journal.exists()
+
+
 def test_missing_there(tmp_path: Path) -> None:
     """A task file that the other machine lacks fails the run by name, with the machine's."""
     place = Place.at(tmp_path)
     (tmp_path / "parity.py").unlink()
-    with fake_server(even) as server, begun(place, server) as (run, away):
+    with fake_server(even) as server, begun(place, server) as (run, _, away):
         problem = away.result(120)
 
     assert f"There is no task file '{tmp_path}/parity.py'" in problem

@@ -76,5 +76,5 @@ def test_stimuli_come_off_again(text: str, added: list[str]) -> None:
 
 def test_unknown_tone_refused() -> None:
     """Only known tones can be asked for."""
-    with pytest.raises(ConfigError, match="tone='rude'"):
+    with pytest.raises(ConfigError, match="no tone of stimulus 'rude'"):
         plugins.build("proposers", "stimulus:tone=rude")

@@ -35,6 +35,16 @@ class Back:
     """Other files of the folder that have changed, by name, each as a whole."""
 
 
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What is for a run that is away."""
+
+    commands: bytes = b""
+    """What people have sent."""
+    stop: bool = False
+    """Whether its process is to finish its rows in flight and end, as after Ctrl-C."""
+
+
 class Home:
     """Holds the lock of each run that is away, so that nobody else goes on with it.
 
@@ -48,15 +58,16 @@ class Home:
         self._attempts: dict[str, str] = {}
         self._locks: dict[str, ExitStack] = {}
         self._news: list[str] = []
+        self._stopped = False
 
     def begin(self, name: str, machine: str) -> Given | None:
-        """Give a run out; None while another process writes it.
+        """Give a run out; None while another process writes it, and when all are to stop.
 
         Raises:
             ConfigError: the folder cannot be written, or its journal is broken.
         """
         folder = self._folders[name]
-        if name not in self._locks and folder.is_live():
+        if self._stopped or (name not in self._locks and folder.is_live()):
             return None
         self._lock(name)
         self._attempts[name] = secrets.token_hex(8)
@@ -71,8 +82,8 @@ class Home:
                 lock.enter_context(self._folders[name].locked())
                 self._locks[name] = lock.pop_all()
 
-    def take(self, name: str, attempt: str, back: Back, commands: int) -> bytes:
-        """Keep what came back; gives what people have sent since the first `commands` bytes of it.
+    def take(self, name: str, attempt: str, back: Back, commands: int) -> Sent:
+        """Keep what came back; gives what is for the run, of commands those after the first `commands` bytes.
 
         Lines that are here already are not written again.
 
@@ -87,7 +98,17 @@ class Home:
         _append(folder.journal, back)
         for file, content in back.files.items():
             write_private(folder.path / file, content)
-        return folder.inbox.read_bytes()[commands:] if folder.inbox.exists() else b""
+        sent = folder.inbox.read_bytes()[commands:] if folder.inbox.exists() else b""
+        return Sent(sent, self._stopped)
+
+    def stop(self) -> list[str]:
+        """Let runs finish their rows in flight and end, and none begin; the names of those that had begun."""
+        self._stopped = True
+        return list(self._attempts)
+
+    def is_stopped(self) -> bool:
+        """Whether all are to end."""
+        return self._stopped
 
     def end(self, name: str, attempt: str) -> None:
         """Nobody goes on with the run any more."""

@@ -5,8 +5,8 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,7 +64,7 @@ class Cluster:
 
         Raises:
             RunError: the cluster is lost; what came home stays.
-            KeyboardInterrupt: the tasks were cancelled; runs that had begun finished their rows in flight.
+            KeyboardInterrupt: no run goes on; those that had begun have finished their rows in flight.
         """
         import ray
         from ray.exceptions import RayError
@@ -85,7 +85,7 @@ class Cluster:
         except RayError as error:
             raise RunError(f"The cluster is lost: {_brief(error)}. The same command goes on.") from error
         except BaseException:
-            _cancel(list(away))
+            _stop(home, away)
             raise
 
 
@@ -107,14 +107,24 @@ def _task(share: Share) -> Any:
     return ray.remote(go_on).options(num_cpus=share.cpus, num_gpus=share.gpus, max_retries=LOSSES)
 
 
-def _cancel(tasks: Sequence[Any]) -> None:
-    """Cancel tasks, and wait for those that finish rows in flight."""
-    import ray
+def _stop(home: Any, away: Mapping[Any, RunFolder]) -> None:
+    """Let those that have begun finish their rows in flight, and wait for them; cancel the others.
 
-    for one in tasks:
-        ray.cancel(one)
-    if tasks:
-        ray.wait(tasks, num_returns=len(tasks))
+    Those that have begun hear it from home: cancelling raises KeyboardInterrupt wherever a task is, and where
+    Ray's own code calls back that is lost. Home is told again and again, since Ray may start it anew.
+    """
+    import ray
+    from ray.exceptions import RayError
+
+    left, begun = dict(away), set[str]()
+    with suppress(RayError):
+        while left:
+            begun |= set(ray.get(home.stop.remote()))
+            for task, folder in left.items():
+                if folder.name not in begun:
+                    ray.cancel(task, recursive=False)
+            _, waiting = ray.wait(list(left), num_returns=len(left), timeout=LOOK_EVERY)
+            left = {task: left[task] for task in waiting}
 
 
 def _problem(task: Any) -> str:
