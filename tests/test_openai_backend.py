@@ -136,6 +136,7 @@ FAILURES: list[tuple[str, Reply, str, str]] = [
     ("empty-choices", Reply(200, {**said(), "choices": []}), "server", "the reply is not"),
     ("no-choices", Reply(200, {}), "server", "the reply is not"),
     ("filter", Reply(200, said("re", "content_filter")), "refusal", "content filter"),
+    ("abort", Reply(200, said("re", "abort")), "server", "gave up: abort"),
 ]
 
 

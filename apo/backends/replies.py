@@ -16,6 +16,9 @@ MOST_BYTES = 16 * 1024 * 1024
 MOST_PACKED = 256
 """A compressed reply may be so much shorter: its bytes are counted as they come, and may unpack to many."""
 
+UNFINISHED = ("abort", "error")
+"""How vLLM says that it gave an answer up, as it does with all of them when it is told to stop."""
+
 LEAST_SECRET = 16
 """Characters of a key that is looked for in answers too; a shorter one may be a word that models say."""
 
@@ -63,8 +66,7 @@ def read(reply: Any, model: str, seconds: float, secret: str = "") -> Completion
     try:
         usage, choice = reply.usage, reply.choices[0]
         counted = Usage(*_tokens(usage), seconds)
-        cut_off = choice.finish_reason == "length"
-        refused = choice.finish_reason == "content_filter"
+        ended = choice.finish_reason
         text = choice.text if hasattr(choice, "text") else choice.message.content
         # Half a surrogate pair cannot be written as UTF-8, so it would break the journal.
         whole = hide_long((text or "").encode("utf-8", "replace").decode("utf-8"), secret)
@@ -75,9 +77,11 @@ def read(reply: Any, model: str, seconds: float, secret: str = "") -> Completion
     if not _same_model(model, answered):
         failure = Failure("model", f"the server answered as {answered[:200]!r} instead of {model!r}")
         return Completion("", counted, failure=failure)
-    if refused:
+    if ended == "content_filter":
         return Completion("", counted, failure=Failure("refusal", "stopped by a content filter"))
-    return Completion(whole, counted, cut_off=cut_off)
+    if ended in UNFINISHED:
+        return Completion("", counted, failure=Failure("server", f"the server gave up: {ended}"))
+    return Completion(whole, counted, cut_off=ended == "length")
 
 
 def _same_model(asked: str, answered: str) -> bool:
