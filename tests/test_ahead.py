@@ -1,6 +1,7 @@
 """Ahead: what is expected is asked while there is room, and every request is answered once."""
 
 import threading
+from asyncio import CancelledError
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import closing
@@ -150,6 +151,59 @@ def test_what_was_answered_ahead_is_not_asked_again() -> None:
     ahead.expect(ask("next", "other", "slower"))
     list(second)
     assert set(backend.asked.values()) == {1}
+
+
+def test_the_same_request_twice() -> None:
+    """Two that are alike are answered both, also where one is under way already."""
+    began, over = threading.Event(), threading.Event()
+
+    def answer(request: Request) -> str:
+        if request.rendered == "next":
+            began.set()
+            assert over.wait(PATIENCE)
+        if request.rendered == "slow":
+            assert began.wait(PATIENCE)
+        return ""
+
+    with closing(Ahead(Eager(answer))) as ahead:
+        stream = ahead.stream(ask("first", "slow"))
+        next(stream)
+        ahead.expect(ask("next"))
+        list(stream)
+        threading.Timer(0.1, over.set).start()
+        assert {"0", "1", "2"} == {request.tag for request, _ in ahead.stream(ask("next", "next", "next"))}
+
+
+def test_closed_while_asked_ahead() -> None:
+    """Where the client is closed meanwhile nothing is said, and nobody waits for ever."""
+
+    class Closing(Eager):
+        """Is closed while it answers what nobody waits for."""
+
+        def stream(self, requests: Iterable[Request]) -> Iterator[tuple[Request, Completion]]:
+            """As ever, but for one."""
+            for request, done in super().stream(requests):
+                if request.rendered == "next" and not closed.is_set():
+                    closed.set()
+                    raise CancelledError
+                yield request, done
+
+    def answer(request: Request) -> str:
+        assert request.rendered != "slow" or closed.wait(PATIENCE)
+        return ""
+
+    closed, problems = threading.Event(), list[object]()
+    before, threading.excepthook = threading.excepthook, problems.append
+    try:
+        ahead = Ahead(Closing(answer))
+        stream = ahead.stream(ask("first", "slow"))
+        next(stream)
+        ahead.expect(ask("next"))
+        list(stream)
+        assert 2 == len(list(ahead.stream(ask("next", "other"))))
+    finally:
+        threading.excepthook = before
+    assert not problems
 
 
 def test_a_failure_ahead_is_asked_again() -> None:

@@ -8,6 +8,7 @@ decided depends on what was expected.
 """
 
 import threading
+from asyncio import CancelledError
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -139,7 +140,7 @@ class Ahead:
                 if plain in self._answers:
                     flow.here.append((request, self._take(plain)))
                     continue
-                if plain in self._under_way:
+                if plain in self._under_way and plain not in flow.waiting:
                     flow.waiting[plain] = request
                     continue
                 self._wanted += 1
@@ -194,7 +195,7 @@ class Ahead:
     def _ask(self, request: Request) -> None:
         answers: list[Answer] = []
         # What breaks the backend is told to who wants an answer of it.
-        with suppress(Exception):
+        with suppress(Exception, CancelledError):
             answers += self._backend.stream([request])
         with self._changed:
             self._under_way.discard(request)
