@@ -207,10 +207,12 @@ class Engine:
     def _allowance(self, step: Step) -> int:
         """Calls that a step may still take: what it was given, less what it took.
 
-        No call once a limit of tokens or time is reached: what a step's calls cost is only known then.
+        No call once a limit of tokens or time is reached: what a step's calls cost is only known then. The
+        seed's rows are asked for all the same, also when the run goes on in the middle of them.
         """
         history = self.history
-        if self.steering.stopping or used(history.budget, history.total, history.seconds) >= 1:
+        over = step.number > 0 and used(history.budget, history.total, history.seconds) >= 1
+        if self.steering.stopping or over:
             return 0
         return max(0, step.allowance - step.calls)
 
@@ -284,10 +286,12 @@ class Engine:
                 self.emit(events.CandidatePruned(candidate=candidate, reason=UNFIT))
 
     def _forecast_once(self) -> None:
+        """Make the forecast, if it is time; a budget that was refused is so again when a run goes on."""
         made = first_forecast(self.history, self.task)
         if made is not None:
             self.emit(events.ForecastMade(forecast=made))
-            check_enough(made, self.task)
+        if self.history.forecast is not None and len(self.history.steps) == 1:
+            check_enough(self.history.forecast, self.task)
 
     def emit(self, event: events.Event) -> None:
         """Write an event, fold it in, and show it."""

@@ -12,13 +12,15 @@ from apo.belief import Belief
 from apo.budget import Budget
 from apo.candidate import Failure
 from apo.errors import ConfigError, DataError, RunError
-from apo.forecasting import least_calls
+from apo.forecasting import FIRST_ROWS, least_calls
 from apo.history import History
 from apo.prompt import as_text
 from apo.schedulers import Plan, Scheduler, untried
 from apo.step import Step
+from apo.store.memory import MemoryStore
 from apo.task import check_rows
 from tests.helpers import history_of, run_engine, skilled, started, toy_spec, toy_task
+from tests.steered import Steered
 from tests.test_engine import Run
 
 TASK = toy_task()
@@ -84,6 +86,31 @@ def test_token_budget_too_small_is_refused_after_the_first_rows() -> None:
     spec = toy_spec(budget=Budget(completion_tokens=30))
     with pytest.raises(ConfigError, match="too small"):
         run_engine(TASK, spec, skilled(TASK))
+
+
+def test_refused_budget_stays_refused() -> None:
+    """A run whose budget is too small is refused again where it goes on, and nothing more is spent."""
+    run = Steered(TASK, skilled(TASK), (), toy_spec(budget=Budget(completion_tokens=30)))
+    for backend in range(2):
+        with pytest.raises(ConfigError, match="too small"):
+            run.go_on()
+        assert FIRST_ROWS * (backend == 0) == len(run.backends[-1].requests)
+
+
+def test_limit_in_the_seed_s_rows() -> None:
+    """Cut off among the seed's rows, beyond a limit of tokens, a run goes on to the end it would have had."""
+    dev = tuple(
+        row if place < FIRST_ROWS else replace(row, input="word " * 100 + row.input)
+        for place, row in enumerate(toy_task(120).dev)
+    )
+    task = replace(toy_task(120), dev=dev)
+    spec = toy_spec(proposers=(), selectors=(), layouts=False, budget=Budget(prompt_tokens=1500))
+    whole = MemoryStore()
+    assert Steered(task, skilled(task), (), spec, whole).go_on().finished is not None
+    for cut in range(1, len(whole.records)):
+        store = MemoryStore(whole.records[:cut])
+        Steered(task, skilled(task), (), spec, store).go_on()
+        assert whole.records == store.records
 
 
 @pytest.mark.parametrize("scheduler", ["full", "successive_halving"])
