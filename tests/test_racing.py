@@ -13,9 +13,10 @@ from apo.errors import ConfigError
 from apo.history import History
 from apo.plugins import build
 from apo.prompt import Prompt
+from apo.schedulers import Plan
 from apo.schedulers.racing import Racing, wealth
 from apo.store.memory import MemoryStore
-from tests.helpers import proposed
+from tests.helpers import carried_out, ignorant, proposed
 from tests.test_successive_halving import new_store, play, play_by
 
 Table = list[list[float]]
@@ -109,6 +110,19 @@ def test_a_new_cohort_is_cut_to_the_budget() -> None:
     assert sum(met.values()) <= 75
     assert [f"c{n}" for n in range(8)][: len([c for c in met if met[c]])] == [c for c in met if met[c]]
     assert any(history.is_full(c) for c in history.candidates)
+
+
+def test_who_has_met_all_rows_is_not_cut() -> None:
+    """Without any budget left the incomplete are cut, and not the complete that were behind them at first."""
+    store = race([[0.0] * 2 + [1.0] * 38], Racing())
+    for event in proposed(Candidate("c1", Prompt("new")), step=1):
+        store.append(event)
+    met = Plan(tuple(("c1", row.id) for row in History(store.read()).dev[:7]))
+    for event in carried_out(met, lambda _candidate, _row: 1.0):
+        store.append(event)
+    plan = Racing().plan(["c0", "c1"], History(store.read()), 0, ignorant)
+
+    assert ["c1"] == [candidate for candidate, _ in plan.pruned]
 
 
 def test_the_best_of_the_run_is_a_rival() -> None:

@@ -102,14 +102,17 @@ class Racing:
     def _affordable(
         self, alive: list[str], before: int, upto: int, history: History, allowance: int
     ) -> tuple[list[str], list[str]]:
-        """The candidates that the next block can be paid for, and those that are cut."""
-        kept = list(alive)
+        """The candidates that the next block can be paid for, and those that are cut; who has met all
+        rows costs nothing more and stays."""
+        met = [c for c in alive if not untried(c, history, len(history.dev))]
+        kept = [c for c in alive if c not in met]
         while kept and not self._payable(kept, before, upto, history, allowance):
             if not before:
                 kept.pop()
             else:
                 kept, _ = keep_best(kept, len(kept) - 1, history, before)
-        return kept, [c for c in alive if c not in kept]
+        cut = [c for c in alive if c not in met and c not in kept]
+        return [c for c in alive if c not in cut], cut
 
     def _payable(self, kept: Sequence[str], before: int, upto: int, history: History, allowance: int) -> bool:
         """Whether a block leaves enough: one must be able to meet all rows, and of these many a share
