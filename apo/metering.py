@@ -74,6 +74,6 @@ class MeteredModel:
 
     def _charge(self, completion: Completion) -> None:
         usage = completion.usage
-        self.spend += Spend(1, usage.prompt_tokens, usage.completion_tokens)
+        self.spend += Spend(1, usage.prompt_tokens, usage.completion_tokens, int(usage.cached))
         if completion.failure is not None:
             self.failures.append(completion.failure)

@@ -170,6 +170,7 @@ def _refused_budget(budget: Budget, history: History) -> str | None:
         return "it has no limit at all"
     if used(budget, history.total, history.seconds) >= 1:
         return "more than that is spent already"
-    if calls_left(budget, history.total, history.seconds) < history.sealed_left:
+    left = calls_left(budget, history.total, history.seconds, history.spend["whitebox"])
+    if left < history.sealed_left:
         return f"the sealed test takes {history.sealed_left} more calls"
     return None

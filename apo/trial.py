@@ -64,8 +64,11 @@ def choose(spec: RunSpec, task: Task, evaluator: Evaluator, calls_left: int) -> 
         return ScoringChosen(way="generate", reason="the task is open: its answers are no fixed labels")
     prompts, rows = _prompts(spec, task), task.dev[:ROWS]
     calls = 2 * len(prompts) * len(rows)
-    if calls > MOST * calls_left:
-        reason = f"nothing was compared: that takes {calls} calls, more than {100 * MOST:.0f} % of those left"
+    if calls > min(MOST * calls_left, calls_left - len(task.dev)):
+        reason = (
+            f"nothing was compared: that takes {calls} calls, more than {100 * MOST:.0f} % of those left, or "
+            "than the seed prompt's rows leave"
+        )
         return ScoringChosen(way="token" if asked else "generate", reason=reason, labels=known)
     pairs = [(Candidate(f"trial{n}", prompt), row) for n, prompt in enumerate(prompts) for row in rows]
     whole = [one for chunk in evaluator.evaluate(pairs) for one in chunk]

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from random import Random
 
+import msgspec
 import pytest
 
 from apo.backends import Completion, Request
@@ -74,6 +75,24 @@ def test_spend_counts_tokens() -> None:
     model.ask(chats("a b", "c"), Random(0))
 
     assert Spend(2, 3, 6) == model.spend
+
+
+def test_what_the_cache_answered_is_told() -> None:
+    """A reply from the cache counts as a call, and as one of the cache's."""
+
+    class Cached(Scripted):
+        """Has all answers already."""
+
+        def stream(self, requests: Iterable[Request]) -> Iterator[tuple[Request, Completion]]:
+            """The same answers, marked."""
+            for request, done in super().stream(requests):
+                usage = msgspec.structs.replace(done.usage, cached=True)
+                yield request, msgspec.structs.replace(done, usage=usage)
+
+    model = MeteredModel(Cached(echo), 9)
+    model.ask(chats("a", "b"), Random(0))
+
+    assert (2, 2) == (model.spend.calls, model.spend.cached)
 
 
 def test_failures_cost_and_are_kept() -> None:

@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from apo import commands, events
-from apo.budget import Budget
-from apo.candidate import Candidate
+from apo.budget import Budget, Spend
+from apo.candidate import Candidate, Usage
 from apo.commands import Add, Ban, Order, Pause, Promote, Resume, SetBudget, Stop
 from apo.events import Record
 from apo.history import History
@@ -96,6 +96,21 @@ def test_budget_of_time(seconds: float) -> None:
     expected = None if seconds > 1 else "more than that is spent already"
 
     assert expected == refusal(SetBudget(budget=Budget(seconds=seconds)), history)
+
+
+def test_budget_beside_a_white_box() -> None:
+    """What a white box has read is gone, but further calls do not cost it again."""
+    read = events.CandidatesProposed(step=0, candidates=(candidate("c0"),), whitebox=Spend(0, 90_000))
+    one = evaluation("c0", "row-20", 1.0, usage=Usage(100, 1))
+    history = history_of(
+        started(TASK, toy_spec()),
+        events.StepStarted(step=0, side=None, component="seed", allowance=99),
+        read,
+        events.EvaluationsFinished(evaluations=(one,)),
+    )
+
+    assert refusal(SetBudget(budget=Budget(prompt_tokens=100_000)), history) is None
+    assert "takes 40 more calls" in str(refusal(SetBudget(budget=Budget(prompt_tokens=94_000)), history))
 
 
 LATE: list[Order] = [Ban(candidate="c1"), Add(prompt=Prompt("x")), SetBudget(budget=Budget(calls=9999))]

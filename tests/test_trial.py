@@ -15,6 +15,7 @@ from apo.budget import Budget
 from apo.candidate import Candidate, Failure
 from apo.errors import ConfigError
 from apo.export import export, schema
+from apo.forecasting import least_calls
 from apo.history import History
 from apo.prompt import as_text
 from apo.rescoring import rescore
@@ -117,6 +118,18 @@ def test_small_budget(asked_for: Literal["auto", "token"], way: str) -> None:
 
     assert (way, 0) == (history.scoring.way, history.scoring.spend.calls)
     assert "nothing was compared" in words.scoring(history.scoring)
+
+
+def test_seed_comes_first() -> None:
+    """Where comparing would leave too few calls for the seed's own rows nothing is compared."""
+    rows = TASK.dev[:1] + tuple(replace(TASK.dev[1], id=f"more{n}") for n in range(999))
+    task = replace(TASK, dev=rows)
+    spec = replace(SPEC, budget=Budget(calls=least_calls(task) + 60), selectors=(), layouts=False)
+    history = Steered(task, skilled(TASK), (), spec).go_on()
+    assert history.scoring is not None
+
+    assert 0 == history.scoring.spend.calls
+    assert history.finished is not None
 
 
 def test_asked_for() -> None:
