@@ -1,5 +1,6 @@
 """What a white box reads: chats as tokens, tokens as embeddings, and batches of them; loads torch."""
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain, islice
@@ -28,11 +29,17 @@ def embedded(opened: Opened, tokens: Sequence[int]) -> Tensor:
     return found
 
 
-def batches(sequences: Iterable[Tensor], opened: Opened) -> Iterator[list[Tensor]]:
-    """Sequences of shape (length, width), as many at once as the first of them lets expect to fit."""
+def batches(
+    sequences: Iterable[Tensor], opened: Opened, positions: float = math.inf
+) -> Iterator[list[Tensor]]:
+    """Sequences of shape (length, width), as many at once as the first of them lets expect to fit.
+
+    One at least, and more of them have so many positions together at most.
+    """
     rest = iter(sequences)
     for first in rest:
-        yield list(chain([first], islice(rest, opened.rows(len(first)) - 1)))
+        most = min(opened.rows(len(first)), max(1, positions // len(first)))
+        yield list(chain([first], islice(rest, int(most) - 1)))
 
 
 def padded(batch: Sequence[Tensor], opened: Opened, side: str) -> tuple[Tensor, Tensor]:

@@ -1,5 +1,6 @@
 """Hidden states: what a model makes of texts or of embeddings before it answers; loads torch."""
 
+import math
 from collections.abc import Iterable, Sequence
 
 import torch
@@ -7,6 +8,10 @@ from torch import Tensor
 
 from apo.whitebox import Pooling, WhiteBox
 from apo.whitebox.inputs import all_cores, batches, embedded, padded
+
+IN_CACHE = 1280
+"""Positions that a CPU reads at once: the inner states of many more do not stay in its cache (measured on two
+cores with a model of 135M: a fifth less time than with 10,000)."""
 
 
 def states(box: WhiteBox, sequences: Iterable[Tensor], layer: int = -1, pooling: Pooling = "last") -> Tensor:
@@ -27,7 +32,7 @@ def states(box: WhiteBox, sequences: Iterable[Tensor], layer: int = -1, pooling:
         IndexError: the model has no such layer.
     """
     opened, found = box.opened, []
-    for batch in batches(sequences, opened):
+    for batch in batches(sequences, opened, IN_CACHE if opened.device.type == "cpu" else math.inf):
         values, mask = padded(batch, opened, "right")
         with box.working(int(mask.sum())), torch.no_grad(), all_cores(opened):
             out = opened.model.base_model(
