@@ -21,8 +21,9 @@ from apo.cli_run import run
 from apo.cli_steer import resume, send
 from apo.cli_tune import tune_engine
 from apo.cli_watch import on_terminal, tui, watch
-from apo.errors import ApoError, unknown
+from apo.errors import ApoError, ConfigError, unknown
 from apo.spec import DEFAULT_MODEL
+from apo.streams import flushed
 
 if TYPE_CHECKING:
     from apo.store.runs import RunFolder
@@ -47,13 +48,16 @@ app.add_typer(cache, name="cache")
 
 
 def main() -> None:
-    """Run the command line; an error that users can cause ends with one message and no traceback."""
+    """Run the command line; an error that users can cause ends with one line and no traceback."""
     # A polite kill ends a run like Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        app()
+        with flushed():
+            app()
     except ApoError as error:
-        print(f"apo: {error}", file=sys.stderr)
+        from apo.words import one_line
+
+        print(f"apo: {one_line(str(error))}", file=sys.stderr)
         sys.exit(error.exit_code)
 
 
@@ -171,6 +175,8 @@ def show(
     from apo.leaderboard import rank
     from apo.store.runs import find
 
+    if markdown and (as_json or candidate is not None):
+        raise ConfigError("--markdown prints the whole run; leave --json and --candidate away.")
     folder = find(results, run)
     if markdown:
         _show_markdown(folder)
@@ -224,7 +230,7 @@ def serve(
     model: Annotated[
         str, typer.Argument(help="The default small model, a hub id, or a model folder.")
     ] = DEFAULT_MODEL,
-    context: Annotated[int | None, typer.Option(help="Most tokens of prompt and answer.")] = None,
+    context: Annotated[int | None, typer.Option(min=64, help="Most tokens of prompt and answer.")] = None,
     eager: Annotated[bool, typer.Option(help="Skip compiling: ready sooner, but slower.")] = False,
 ) -> None:
     """Serve a model with vLLM until Ctrl-C; runs on this machine use it by themselves."""

@@ -98,6 +98,8 @@ def _order(
     """
     from apo import commands
 
+    if value is not None and command not in (Steer.add, Steer.promote, Steer.ban):
+        raise ConfigError(f"`{command}` takes no value, and {value!r} was given.")
     match command:
         case Steer.pause:
             return commands.Pause()

@@ -45,12 +45,12 @@ def tune_engine(
     from apo.tuning import knobs, search
 
     report = Lines().waiting
+    loaded = None if forget else load_task(task, data_dir)  # before anything is downloaded
     weights, options = resolve(model, report), Options(context)
-    if forget:
+    if loaded is None:
         there = tuned.forget(weights, options)
         print(f"{'Forgotten' if there else 'Nothing was remembered'} for {model} on this machine.")
         return
-    loaded = load_task(task, data_dir)
     longest = CPU_CONTEXT if has_gpu() else cpu_context(weights, options)
     varied = knobs(has_gpu(), longest, cache_gibibytes())
     end = time.monotonic() + (60 * minutes if minutes else float("inf"))

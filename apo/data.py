@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from apo.errors import ConfigError, DataError
-from apo.taskfile import label_text
+from apo.taskfile import label_text, missing
 
 Row = dict[str, Any]
 FORMATS = (".jsonl", ".json", ".csv", ".tsv", ".parquet")
@@ -111,7 +111,7 @@ def _csv(name: str, file: Iterator[str], separator: str) -> Iterator[Row]:
 
 def _plain(value: Any) -> str | list[str] | None:
     """A cell as text, or a list of texts, so that a column has one type whatever its rows hold."""
-    if value is None:
+    if missing(value):
         return None
     if isinstance(value, list):
         return [str(_plain(item)) for item in value if item is not None]

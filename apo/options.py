@@ -124,6 +124,8 @@ class RunOptions:
                 "Give either a task (apo tasks lists them) or a data file with --data; "
                 f"{'both were' if self.task else 'neither was'} given."
             )
+        if self.data is None and (self.input, self.target) != ("input", "target"):
+            raise ConfigError("--input and --target name columns of a data file: give one with --data.")
 
         def absolute(path: str) -> str:
             return str(((base or Path()) / path).absolute())

@@ -5,7 +5,7 @@ import re
 from apo.data import Row
 from apo.errors import DataError, unknown
 from apo.task import Example
-from apo.taskfile import TaskFile, label_text
+from apo.taskfile import TaskFile, label_text, missing
 
 
 def to_examples(rows: list[Row], spec: TaskFile, kind: str) -> list[Example]:
@@ -51,7 +51,7 @@ def _references(row: Row, column: str | None) -> tuple[str, ...]:
         raise unknown("column", column, row)
     value = row[column]
     several = value if isinstance(value, list) else [value]
-    return tuple(label_text(r).strip() for r in several if r is not None and label_text(r).strip())
+    return tuple(label_text(r).strip() for r in several if not missing(r) and label_text(r).strip())
 
 
 def _cell(row: Row, column: str, where: str) -> str:
@@ -59,7 +59,7 @@ def _cell(row: Row, column: str, where: str) -> str:
         raise unknown("column", column, row)
     value = row[column]
     parts = value if isinstance(value, list) else [value]
-    text = "\n".join(label_text(p) for p in parts if p is not None).strip()
+    text = "\n".join(label_text(p) for p in parts if not missing(p)).strip()
     if not text:
         raise DataError(f"{where.capitalize()} has nothing in column {column!r}. Fill it in.")
     return text

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 
 from apo import __version__, events, plugins, trial
 from apo.backends import Backend
@@ -31,7 +32,7 @@ from apo.store import Store
 from apo.store.inbox import Inbox
 from apo.store.journal import Journal
 from apo.store.memory import MemoryStore
-from apo.store.runs import RunFolder
+from apo.store.runs import RunFolder, fold
 from apo.task import Task
 from apo.whitebox import Opener, closed, loading
 
@@ -155,7 +156,7 @@ def go_on(
     """
     spec = folder.spec()
     history = History()
-    with closing(Journal(folder.journal, fold=history.apply)) as journal:
+    with closing(Journal(folder.journal, fold=partial(fold, history))) as journal:
         if history.started is not None:
             check_same(history, spec, task, models.task.identity, folder.name)
         if models.task.log is not None:

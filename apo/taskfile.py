@@ -4,6 +4,7 @@ A file describes one task, or a family: with `variants`, each entry is a task na
 `<file>/<variant>` whose settings replace the file's own.
 """
 
+import math
 import re
 from dataclasses import fields
 from pathlib import Path
@@ -75,7 +76,7 @@ def parse(path: Path) -> dict[str, dict[str, Any]]:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
-        raise ConfigError(f"The task file {path} cannot be read: {error}") from error
+        raise ConfigError(f"The task file {path} cannot be read: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise ConfigError(f"The task file {path} must be a mapping, like `instruction: ...`.")
     variants = content.pop("variants", None)
@@ -129,6 +130,11 @@ def check_keys(kind: str, settings: object, cls: type[Any]) -> None:
     for key in settings if isinstance(settings, dict) else ():
         if key not in known:
             raise unknown(kind, str(key), known)
+
+
+def missing(value: object) -> bool:
+    """Whether a cell holds nothing; tables of numbers say so by NaN."""
+    return value is None or (isinstance(value, float) and math.isnan(value))
 
 
 def label_text(value: object) -> str:

@@ -248,6 +248,11 @@ def power(dev_rows: int) -> str:
     return f"{line}; smaller gains will not be seen. For {hoped} take {needed} rows (--dev)."
 
 
+def one_line(text: str) -> str:
+    """A message in one line, whatever a server or a file put into it."""
+    return printable(" ".join(text.split()))
+
+
 def printable(text: str) -> str:
     """Text from models and data without control characters, so a terminal cannot be steered by it."""
     return "".join(

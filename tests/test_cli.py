@@ -28,6 +28,8 @@ FILES: dict[str, str | bytes] = {
     "broken.jsonl": '{"text": "x", "label": "a"}\n{"text": "y", "label":\n',
     "latin.jsonl": '{"text": "caf\u00e9", "label": "a"}\n'.encode("latin-1"),
     "table.xyz": "text",
+    "nan.jsonl": '{"text": "x", "label": 1.5}\n{"text": "y", "label": NaN}\n' * 20,
+    "broken.yaml": "data: {path: x.csv\nscorer: exact\n",
     "labels.yaml": "data: {path: good.csv}\ncolumns: {input: text, target: label}\nlabels: [a, c]\n",
     "typo.yaml": "data: {path: good.csv}\nscorrer: exact\n",
     "parity.py": """
@@ -84,6 +86,11 @@ MISTAKES = {
     "not_utf8": (f"run --data latin.jsonl {COLUMNS}", "latin.jsonl is not UTF-8"),
     "too_large_split": (f"run --data good.csv {COLUMNS} --dev 99", "The dev split must have between 1 and"),
     "small_budget": ("run parity.py --calls 29", "A budget of 29 calls is too small"),
+    "no_number": (f"run --data nan.jsonl {COLUMNS}", "Row 2 has nothing in column 'label'."),
+    "columns_of_nothing": ("run parity.py --target label", "columns of a data file: give one with --data."),
+    "broken_yaml": ("run broken.yaml", "broken.yaml cannot be read: while parsing a flow mapping in"),
+    "two_forms": ("show --markdown --json", "--markdown prints the whole run"),
+    "tuned_task": ("tune-engine nope", "There is no task 'nope'."),
     "both": ("run parity.py --data good.csv", "both were given."),
     "neither": ("run", "neither was given."),
 }
@@ -186,6 +193,7 @@ def test_results_unwritable(folder: Path) -> None:
         "run --max-exemplars 100",
         "run --nope",
         "run --seed x",
+        "serve --context 63",
         "nope",
         "show a b",
     ],

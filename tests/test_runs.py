@@ -187,6 +187,12 @@ def test_named_hostile(tmp_path: Path, name: str) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_named_last(tmp_path: Path) -> None:
+    """The word for the newest run is no run's name."""
+    with pytest.raises(ConfigError, match="cannot be called 'last'"):
+        named(tmp_path / "results", "last", toy_spec())
+
+
 def test_named_like_other_files(tmp_path: Path) -> None:
     """A folder that holds something else does not become a run."""
     (tmp_path / "benchmarks").mkdir()

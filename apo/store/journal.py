@@ -20,6 +20,7 @@ def steady_clock(
     return lambda: steady() + offset
 
 
+NO_RECORD = "is not a record of this version of apo"
 FORCE_EVERY = 1.0
 """Seconds of writing after which what was written is forced to the disk: what a power cut can take."""
 
@@ -130,7 +131,7 @@ def read_records(path: Path) -> Iterator[Record]:
     """The records of a journal that may still be growing; an unfinished last line is left out.
 
     Raises:
-        ConfigError: missing, of a newer version, or a whole line is not a record (named by its number).
+        ConfigError: missing, of a newer version, or a line, named by its number, is not the next record.
     """
     try:
         with path.open("rb") as lines:
@@ -140,9 +141,12 @@ def read_records(path: Path) -> Iterator[Record]:
                 if number == 1:
                     check_version(path, line)
                 try:
-                    yield from_json(line)
+                    record = from_json(line)
                 except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-                    raise _unreadable(path, number, error) from error
+                    raise _unreadable(path, number, f"{NO_RECORD}: {error}") from error
+                if record.n != number - 1:
+                    raise _unreadable(path, number, f"is record {record.n}: a line is missing or there twice")
+                yield record
     except OSError as error:
         raise ConfigError(f"The journal {path} cannot be read: {error.strerror}.") from error
 
@@ -169,8 +173,7 @@ def check_version(path: Path, line: bytes) -> None:
             )
 
 
-def _unreadable(path: Path, number: int, error: Exception) -> ConfigError:
+def _unreadable(path: Path, number: int, why: str) -> ConfigError:
     return ConfigError(
-        f"{path}, line {number} is not a record of this version of apo: {error}. Nothing was changed. "
-        "Restore the line from a copy, or start a new run."
+        f"{path}, line {number} {why}. Nothing was changed. Restore the line from a copy, or start a new run."
     )

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from apo.errors import ConfigError, unknown
-from apo.events import Record
+from apo.events import EvaluationsFinished, Record
 from apo.files import write_private
 from apo.history import History
 from apo.spec import RunSpec
@@ -24,6 +24,8 @@ from apo.store.journal import read_records
 JOURNAL, SPEC = "events.jsonl", "spec.json"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,99}")
 """What a run may be called."""
+LAST = "last"
+"""Stands for the newest run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +111,15 @@ class RunFolder:
             self.path.rmdir()
 
     def history(self) -> History:
-        """The state of the run, folded from its journal; empty where it has not begun."""
-        return History(self.records())
+        """The state of the run, folded from its journal; empty where it has not begun.
+
+        Raises:
+            ConfigError: the journal cannot be read, or does not fit together.
+        """
+        history = History()
+        for record in self.records():
+            fold(history, record)
+        return history
 
     def records(self) -> Iterable[Record]:
         """The events of the run so far; none where it has not begun."""
@@ -169,6 +178,24 @@ class RunFolder:
                 time.sleep(0.05)
 
 
+def fold(history: History, record: Record) -> None:
+    """Take in a record of a file, which somebody may have changed.
+
+    Raises:
+        ConfigError: it does not fit those before it.
+    """
+    try:
+        if isinstance(record.event, EvaluationsFinished):
+            for one in record.event.evaluations:
+                history.candidates[one.candidate]  # one that nobody proposed is missed only later
+        history.apply(record)
+    except (LookupError, AttributeError, TypeError, ValueError) as error:
+        raise ConfigError(
+            f"Record {record.n} of the journal ({type(record.event).__name__}) does not fit those before it: "
+            f"{error!r}. Nothing was changed. Restore the journal from a copy, or start a new run."
+        ) from error
+
+
 def check_writable(results: Path) -> None:
     """Refuse a results folder that cannot be written, before anything is spent.
 
@@ -213,6 +240,8 @@ def named(results: Path, name: str, spec: RunSpec) -> RunFolder:
     Raises:
         ConfigError: the name cannot be a folder's, or the results folder cannot be written.
     """
+    if name == LAST:
+        raise ConfigError(f"A run cannot be called {LAST!r}: that is the newest one. Choose another --name.")
     if not NAME.fullmatch(name):
         raise ConfigError(
             f"{name!r} cannot be a run's name: letters, digits and . _ + - only, 100 at most, the first a "
@@ -253,7 +282,7 @@ def find(results: Path, name: str) -> RunFolder:
     if RunFolder(Path(name)).exists():
         return RunFolder(Path(name))
     runs = list_runs(results)
-    if name == "last" and runs:
+    if name == LAST and runs:
         return runs[0]
     for run in runs:
         if run.name == name:
