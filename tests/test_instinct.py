@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from apo import events, plugins
 from apo.budget import Budget
@@ -16,7 +18,7 @@ from apo.engine import Engine
 from apo.errors import ConfigError
 from apo.leaderboard import Board
 from apo.prompt import Prompt
-from apo.proposers.instinct import Instinct
+from apo.proposers.instinct import WHOLE, Instinct
 from apo.runner import check
 from apo.spec import WhiteBoxSpec
 from apo.store.memory import MemoryStore
@@ -98,6 +100,15 @@ def test_texts_that_repeat_open_another_level() -> None:
     assert len(found) < 4
     assert len({p.prompt.instruction for p in found}) == len(found)
     assert levels <= {"0", "1", "2"}
+
+
+@given(st.text('ab.!? \n\t"\u2028', max_size=20))
+def test_whole_sentences(text: str) -> None:
+    """What ends the writing early does not change the instruction that is read."""
+    proposer = Instinct()
+    for length in range(len(text)):
+        if WHOLE.search(text[:length]):
+            assert proposer._read(text, "") == proposer._read(text[:length], "")
 
 
 def test_a_level_stays_open() -> None:

@@ -48,6 +48,25 @@ def test_embeddings_are_read_like_tokens() -> None:
     assert (1, WIDTH) == tuple(states(box(), [torch.zeros(1, WIDTH)]).shape)
 
 
+def test_writing_ends_where_nothing_more_is_needed() -> None:
+    """A text that has ended is the beginning of what would have been written; the others go on."""
+    opened = tiny()
+    sequences = [embedded(opened, opened.tokenizer.encode(text)) for text in TEXTS]
+    whole = write(box(), sequences, max_tokens=12)
+    first, short = whole[0].text, len(whole[0].text) // 2
+
+    def ended(text: str) -> bool:
+        return len(text) >= short and first.startswith(text)
+
+    found = write(box(), sequences, max_tokens=12, ended=ended)
+
+    assert short <= len(found[0].text) < len(first)
+    for one, other in zip(found, whole, strict=True):
+        assert other.text.startswith(one.text)
+        assert one.tokens <= other.tokens
+        assert one == other or not one.cut_off
+
+
 def test_writing_is_what_the_model_continues() -> None:
     """Greedy texts of a batch, of several lengths, are those of each token sequence alone."""
     opened = tiny()

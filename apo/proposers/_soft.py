@@ -52,6 +52,8 @@ class SoftPrompts:
     """How the model's answer begins."""
     read: Callable[[str], str]
     """From what was written, without the opening, to an instruction; empty if there is none."""
+    ended: Callable[[str], bool]
+    """Whether the instruction is whole, so that nothing more need be written."""
     begun: bool = False
     """Whether the run has paid for this level's states."""
     told: dict[str, str] = field(default_factory=dict)
@@ -98,7 +100,7 @@ class SoftPrompts:
 
     def texts(self, keys: Sequence[str]) -> list[str]:
         """The instructions of some arms; an empty one where the model wrote none. Charged like states."""
-        path = place("json", "written", *self._facts, self.opening, self.shape.max_tokens)
+        path = place("json", "sentences", *self._facts, self.opening, self.shape.max_tokens)
         fresh = [key for key in keys if key not in self.told]
         if fresh:
             self.box.charge(len(fresh) * self._positions)
@@ -123,7 +125,7 @@ class SoftPrompts:
             filled = [*some, *[some[-1]] * (DECODED_AT_ONCE - len(some))]
             inputs = [self._input(self._prompts[int(key.rpartition(":")[2])]) for key in filled]
             with self.box.charged() as box:
-                written = write(box, inputs, max_tokens=self.shape.max_tokens)
+                written = write(box, inputs, max_tokens=self.shape.max_tokens, ended=self.ended)
             found |= {key: (one.text, one.tokens) for key, one in zip(some, written, strict=False)}
         return found
 

@@ -44,6 +44,8 @@ POOLED = 4
 """Texts that a proposer writes for each that is wanted."""
 OPENING = "The instruction was to"
 _SENTENCE = re.compile(r"(?<=[.!?])\s")
+WHOLE = re.compile(r"""[^\s"][^\n]*?(?:\n|[.!?]\s)""")
+"""The first sentence of the first line, and that it has ended."""
 TRIGGERS = (
     "Let us go through it slowly.",
     "First note what is given.",
@@ -128,7 +130,15 @@ class Instinct:
         best = view.best.prompt.instruction
         arms = (candidate.arm for candidate in view.history.candidates.values())
         begun = any(arm.startswith(f"soft:{level}:") for arm in arms)
-        return SoftPrompts(view.whitebox, shape, request, opening, lambda text: self._read(text, best), begun)
+        return SoftPrompts(
+            view.whitebox,
+            shape,
+            request,
+            opening,
+            read=lambda text: self._read(text, best),
+            ended=lambda text: WHOLE.search(text) is not None,
+            begun=begun,
+        )
 
     def _pool(self, view: SearchView, count: int, rng: Random) -> list[str]:
         """The texts of a file, or what a proposer writes now."""
@@ -142,8 +152,8 @@ class Instinct:
             examples = "\n".join(TRIGGERS)
             told = f"These sentences make somebody think before answering:\n{examples}"
             return chat(told, "Write another one that differs from all of these."), ""
-        told = "Somebody followed one instruction to turn each of these inputs into its output."
-        return chat(told, shown, "What was the instruction?"), OPENING
+        # Without a sentence that could be copied: small models give back what is said here, whatever the arm.
+        return chat(shown, "What instruction do all of these examples follow?"), OPENING
 
     def _read(self, text: str, best: str) -> str:
         """The first sentence of the first line as an instruction; a trigger follows the best one."""

@@ -1,11 +1,11 @@
 """Decoding: texts that a model writes after embeddings that need not be tokens; loads torch."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from transformers import GenerationConfig
+from transformers import GenerationConfig, StoppingCriteria, StoppingCriteriaList
 
 from apo.whitebox import Opened, WhiteBox
 from apo.whitebox.inputs import all_cores, batches, padded
@@ -22,8 +22,25 @@ class Written:
     """It was stopped by the limit."""
 
 
+class _Ended(StoppingCriteria):
+    """Ends each text of a batch where it needs nothing more."""
+
+    def __init__(self, opened: Opened, ended: Callable[[str], bool]) -> None:
+        self._opened, self._ended = opened, ended
+
+    def __call__(self, input_ids: Tensor, scores: Tensor, **_: object) -> Tensor:
+        texts = self._opened.tokenizer.batch_decode(input_ids, skip_special_tokens=True)
+        return torch.tensor([self._ended(text) for text in texts], device=input_ids.device)
+
+
 def write(
-    box: WhiteBox, sequences: Sequence[Tensor], *, max_tokens: int, temperature: float = 0.0, seed: int = 0
+    box: WhiteBox,
+    sequences: Sequence[Tensor],
+    *,
+    max_tokens: int,
+    temperature: float = 0.0,
+    seed: int = 0,
+    ended: Callable[[str], bool] = lambda _text: False,
 ) -> list[Written]:
     """A text after each sequence of embeddings.
 
@@ -32,6 +49,7 @@ def write(
         sequences: each of shape (length, width), length at least 1.
         max_tokens: most tokens of a text, at least 1.
         temperature: 0 for the likeliest token each time.
+        ended: whether a text needs nothing more, where the model itself goes on.
         seed: of the draws where temperature is above 0; torch's own generator is left as it was.
 
     The same arguments give the same texts on the same machine.
@@ -49,7 +67,10 @@ def write(
             with box.working(int(mask.sum())), torch.no_grad(), all_cores(opened):
                 settings = _settings(opened, max_tokens, temperature)
                 rows = opened.model.generate(
-                    inputs_embeds=values, attention_mask=mask, generation_config=settings
+                    inputs_embeds=values,
+                    attention_mask=mask,
+                    generation_config=settings,
+                    stopping_criteria=StoppingCriteriaList([_Ended(opened, ended)]),
                 )
             for row in rows.tolist():
                 found.append(_read(box, opened, row, max_tokens))
