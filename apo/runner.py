@@ -30,9 +30,9 @@ from apo.spec import Identity, RunSpec
 from apo.steering import Nobody, Source
 from apo.store import Store
 from apo.store.inbox import Inbox
-from apo.store.journal import Journal
+from apo.store.journal import Journal, fold
 from apo.store.memory import MemoryStore
-from apo.store.runs import RunFolder, fold
+from apo.store.runs import RunFolder
 from apo.task import Task
 from apo.whitebox import Opener, closed, loading
 

@@ -177,20 +177,14 @@ def test_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["", ".", "..", "../x", "a/b", "/etc", "-x", ".hidden", "a b", "a\n", "a\x00", "日本", "x" * 101],
+    ["", ".", "..", "../x", "a/b", "/etc", "-x", ".hidden", "a b", "a\n", "a\x00", "日本", "x" * 101, "last"],
     ids=ascii,
 )
 def test_named_hostile(tmp_path: Path, name: str) -> None:
     """What is no plain name of a folder is refused, and nothing is made."""
-    with pytest.raises(ConfigError, match="cannot be a run's name: letters, digits"):
+    with pytest.raises(ConfigError, match=r"cannot be a run's name: (letters, digits|it stands)"):
         named(tmp_path / "results", name, toy_spec())
     assert list(tmp_path.iterdir()) == []
-
-
-def test_named_last(tmp_path: Path) -> None:
-    """The word for the newest run is no run's name."""
-    with pytest.raises(ConfigError, match="cannot be called 'last'"):
-        named(tmp_path / "results", "last", toy_spec())
 
 
 def test_named_like_other_files(tmp_path: Path) -> None:

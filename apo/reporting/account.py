@@ -15,7 +15,7 @@ from apo.reporting import comparing, plots, searching
 from apo.reporting.contributions import side_name
 from apo.reporting.document import Document, Paragraph, Part, Plot, Section, Table, Tiles, short
 from apo.statistics import Interval, mean_interval
-from apo.store import runs
+from apo.store import journal
 from apo.task import Example
 from apo.trace import Lead, Trace
 from apo.transfer import Transfer
@@ -41,7 +41,7 @@ def fold(records: Iterable[Record]) -> Run:
     history, trace, begun = History(), Trace(), 0.0
     for record in records:
         begun = begun or record.t
-        runs.fold(history, record)
+        journal.fold(history, record)
         trace.take(history, record.event)
     return Run(history, trace, begun)
 

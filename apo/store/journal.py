@@ -9,7 +9,8 @@ from pathlib import Path
 import msgspec
 
 from apo.errors import ConfigError, RunError
-from apo.events import SCHEMA, Event, Record, from_json, to_json
+from apo.events import SCHEMA, EvaluationsFinished, Event, Record, from_json, to_json
+from apo.history import History
 
 
 def steady_clock(
@@ -149,6 +150,24 @@ def read_records(path: Path) -> Iterator[Record]:
                 yield record
     except OSError as error:
         raise ConfigError(f"The journal {path} cannot be read: {error.strerror}.") from error
+
+
+def fold(history: History, record: Record) -> None:
+    """Take in a record of a file, which somebody may have changed.
+
+    Raises:
+        ConfigError: it does not fit those before it.
+    """
+    try:
+        if isinstance(record.event, EvaluationsFinished):
+            for one in record.event.evaluations:
+                history.candidates[one.candidate]  # one that nobody proposed is missed only later
+        history.apply(record)
+    except (LookupError, AttributeError, TypeError, ValueError) as error:
+        raise ConfigError(
+            f"Record {record.n} of the journal ({type(record.event).__name__}) does not fit those before it: "
+            f"{error!r}. Nothing was changed. Restore the journal from a copy, or start a new run."
+        ) from error
 
 
 class _Begun(msgspec.Struct):

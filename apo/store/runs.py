@@ -15,11 +15,11 @@ from pathlib import Path
 import msgspec
 
 from apo.errors import ConfigError, unknown
-from apo.events import EvaluationsFinished, Record
+from apo.events import Record
 from apo.files import write_private
 from apo.history import History
 from apo.spec import RunSpec
-from apo.store.journal import read_records
+from apo.store.journal import fold, read_records
 
 JOURNAL, SPEC = "events.jsonl", "spec.json"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,99}")
@@ -178,24 +178,6 @@ class RunFolder:
                 time.sleep(0.05)
 
 
-def fold(history: History, record: Record) -> None:
-    """Take in a record of a file, which somebody may have changed.
-
-    Raises:
-        ConfigError: it does not fit those before it.
-    """
-    try:
-        if isinstance(record.event, EvaluationsFinished):
-            for one in record.event.evaluations:
-                history.candidates[one.candidate]  # one that nobody proposed is missed only later
-        history.apply(record)
-    except (LookupError, AttributeError, TypeError, ValueError) as error:
-        raise ConfigError(
-            f"Record {record.n} of the journal ({type(record.event).__name__}) does not fit those before it: "
-            f"{error!r}. Nothing was changed. Restore the journal from a copy, or start a new run."
-        ) from error
-
-
 def check_writable(results: Path) -> None:
     """Refuse a results folder that cannot be written, before anything is spent.
 
@@ -241,7 +223,7 @@ def named(results: Path, name: str, spec: RunSpec) -> RunFolder:
         ConfigError: the name cannot be a folder's, or the results folder cannot be written.
     """
     if name == LAST:
-        raise ConfigError(f"A run cannot be called {LAST!r}: that is the newest one. Choose another --name.")
+        raise ConfigError(f"{LAST!r} cannot be a run's name: it stands for the newest run.")
     if not NAME.fullmatch(name):
         raise ConfigError(
             f"{name!r} cannot be a run's name: letters, digits and . _ + - only, 100 at most, the first a "
