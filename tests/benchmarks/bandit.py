@@ -51,7 +51,7 @@ Found = dict[str, dict[str, list[float]]]
 """The regrets in each world by policy and seed."""
 SEEDS, PULLS, FIRST, BATCH = 30, 165, 15, 15
 FEWER = 5
-"""Seeds of policies that are no rivals of the bandit's."""
+"""Seeds of the bandit's other settings, and of what is no rival of its."""
 FINALISTS, FINISH = 8, 30
 """Arms that are told apart at the end, and pulls for it."""
 
@@ -77,8 +77,8 @@ ENTRIES = (
     Entry("GP, expected improvement", "gp"),
     Entry("plain GP, expected improvement", "gp", PLAIN),
     Entry("neural", "neural"),
-    Entry("neural, Thompson", "thompson"),
-    Entry("neural, Thompson, best arm", "thompson", best_arm=True),
+    Entry("neural, Thompson", "thompson", seeds=FEWER),
+    Entry("neural, Thompson, best arm", "thompson", best_arm=True, seeds=FEWER),
     Entry("neural, nu 1", "neural", nu=1.0, seeds=FEWER),
     Entry("neural, Thompson, network alone", "thompson", "neural_ucb:residual=false", seeds=FEWER),
     Entry("neural, the paper's setting", "neural", "neural_ucb:paper=true", nu=1.0, seeds=FEWER),

@@ -32,17 +32,15 @@ OUTPUT = Path("results/benchmarks/instinct.md")
 
 
 def main() -> None:
-    """Do the runs that are not done, and write the table."""
+    """Do the runs that are not done; the table is written anew after each."""
     data = public_data()
     results = Path(sys.argv[2]) if len(sys.argv) > 2 else Path("results")
     # Holding the lease keeps one server for all runs.
     with serve(DEFAULT, Options(), Lines().waiting):
-        rows = [
-            _run(name, setting, proposer, data, results)
-            for name, (setting, proposer) in product(TASKS, SETTINGS.items())
-        ]
-    text = "\n".join([_head(), *rows, ""])
-    publish(OUTPUT, text)
+        rows = [_head()]
+        for name, (setting, proposer) in product(TASKS, SETTINGS.items()):
+            rows.append(_run(name, setting, proposer, data, results))
+            publish(OUTPUT, "\n".join([*rows, ""]))
 
 
 def _run(name: str, setting: str, proposer: str, data: Path, results: Path) -> str:
