@@ -76,7 +76,7 @@ def parse(path: Path) -> dict[str, dict[str, Any]]:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
-        raise ConfigError(f"The task file {path} cannot be read: {' '.join(str(error).split())}") from error
+        raise ConfigError(f"The task file {path} cannot be read: {error}") from error
     if not isinstance(content, dict):
         raise ConfigError(f"The task file {path} must be a mapping, like `instruction: ...`.")
     variants = content.pop("variants", None)

@@ -24,6 +24,14 @@ def ask(*names: str) -> list[Request]:
     return [Request(name, 8, tag=f"{place}") for place, name in enumerate(names)]
 
 
+def expecting_next(ahead: Ahead) -> None:
+    """A stream to its end, with `next` expected while the answer to `slow` is awaited."""
+    stream = ahead.stream(ask("first", "slow"))
+    next(stream)
+    ahead.expect(ask("next"))
+    list(stream)
+
+
 @dataclass
 class Eager:
     """A scripted backend that takes all requests of a stream before it answers the first, as servers do."""
@@ -166,10 +174,7 @@ def test_the_same_request_twice() -> None:
         return ""
 
     with closing(Ahead(Eager(answer))) as ahead:
-        stream = ahead.stream(ask("first", "slow"))
-        next(stream)
-        ahead.expect(ask("next"))
-        list(stream)
+        expecting_next(ahead)
         threading.Timer(0.1, over.set).start()
         assert {"0", "1", "2"} == {request.tag for request, _ in ahead.stream(ask("next", "next", "next"))}
 
@@ -196,10 +201,7 @@ def test_closed_while_asked_ahead() -> None:
     before, threading.excepthook = threading.excepthook, problems.append
     try:
         ahead = Ahead(Closing(answer))
-        stream = ahead.stream(ask("first", "slow"))
-        next(stream)
-        ahead.expect(ask("next"))
-        list(stream)
+        expecting_next(ahead)
         assert 2 == len(list(ahead.stream(ask("next", "other"))))
     finally:
         threading.excepthook = before
@@ -219,10 +221,7 @@ def test_a_failure_ahead_is_asked_again() -> None:
         return "well"
 
     with closing(Ahead(Eager(answer))) as ahead:
-        stream = ahead.stream(ask("first", "slow"))
-        next(stream)
-        ahead.expect(ask("next"))
-        list(stream)
+        expecting_next(ahead)
         ((_, completion),) = ahead.stream(ask("next"))
     assert completion.text == "well"
 

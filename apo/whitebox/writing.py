@@ -40,7 +40,7 @@ def write(
     max_tokens: int,
     temperature: float = 0.0,
     seed: int = 0,
-    ended: Callable[[str], bool] = lambda _text: False,
+    ended: Callable[[str], bool] | None = None,
 ) -> list[Written]:
     """A text after each sequence of embeddings.
 
@@ -49,7 +49,7 @@ def write(
         sequences: each of shape (length, width), length at least 1.
         max_tokens: most tokens of a text, at least 1.
         temperature: 0 for the likeliest token each time.
-        ended: whether a text needs nothing more, where the model itself goes on.
+        ended: whether a text needs nothing more, where the model itself goes on; None: it never does.
         seed: of the draws where temperature is above 0; torch's own generator is left as it was.
 
     The same arguments give the same texts on the same machine.
@@ -59,6 +59,7 @@ def write(
         SpentError: the budget ends.
     """
     opened, found = box.opened, list[Written]()
+    criteria = StoppingCriteriaList([_Ended(opened, ended)] if ended else [])
     devices = [opened.device] if opened.device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(seed)
@@ -70,7 +71,7 @@ def write(
                     inputs_embeds=values,
                     attention_mask=mask,
                     generation_config=settings,
-                    stopping_criteria=StoppingCriteriaList([_Ended(opened, ended)]),
+                    stopping_criteria=criteria,
                 )
             for row in rows.tolist():
                 found.append(_read(box, opened, row, max_tokens))
