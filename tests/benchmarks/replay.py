@@ -3,7 +3,8 @@
 A seed deals the rows into dev and test and the prompts in another order: with one split for all seeds a
 policy could be lucky in all of them. Normalized test error is how far the chosen prompt's test score is
 below the pool's best, as a share of the distance from best to worst (as in HbBoPs). No policy gets to 0:
-what is best on all dev rows, which is what each looks for, is the first line.
+what is best on all dev rows, which is what each looks for, is the first line. Splits are the same for all
+policies, so each is also compared with the default, seed by seed: how much more it errs, in brackets.
 
     python -m tests.benchmarks.replay [DATA_DIR]
 
@@ -25,7 +26,8 @@ from tests.benchmarks import policies
 from tests.benchmarks.matrix import FOLDER, Matrix, load, read_file
 from tests.benchmarks.policies import Policy, Pool
 
-SEEDS = 30
+SEEDS = 100
+"""With 30, chance decided who was ahead."""
 FEW = 5
 """Seeds of a policy that takes long."""
 FULL = 25
@@ -82,6 +84,12 @@ def _agree(dev: Interval, test: Interval) -> bool:
     return high.mean - low.mean <= math.hypot(high.mean - high.low, low.high - low.mean)
 
 
+Outcomes = dict[tuple[str, int], Outcome]
+"""By task and seed."""
+Measured = dict[float, Outcomes]
+"""By share of FULL full evaluations."""
+
+
 @dataclass(frozen=True)
 class Entry:
     """A policy under its name in the table."""
@@ -126,13 +134,18 @@ def budget(share: float, matrix: Matrix) -> int:
     return int(MOST * rows * len(matrix.outcomes)) if share == MOST else int(share * FULL * rows)
 
 
-def measure(entry: Entry, pools: Sequence[tuple[Matrix, dict[str, Prompt]]], share: float) -> list[Outcome]:
+def measure(entry: Entry, pools: Sequence[tuple[Matrix, dict[str, Prompt]]], share: float) -> Outcomes:
     """One policy on all pools with all seeds."""
-    return [
-        play(matrix, prompts, entry.policy, budget(share, matrix), seed)
+    return {
+        (matrix.task, seed): play(matrix, prompts, entry.policy, budget(share, matrix), seed)
         for matrix, prompts in pools
         for seed in range(entry.seeds)
-    ]
+    }
+
+
+def each(entry: Entry, pools: Sequence[tuple[Matrix, dict[str, Prompt]]]) -> Measured:
+    """One policy with all its budgets."""
+    return {share: measure(entry, pools, share) for share in entry.budgets}
 
 
 def pools(data: Path | None) -> list[tuple[Matrix, dict[str, Prompt]]]:
@@ -151,22 +164,29 @@ def pools(data: Path | None) -> list[tuple[Matrix, dict[str, Prompt]]]:
     return found
 
 
-def cell(outcomes: Sequence[Outcome]) -> str:
-    """Mean normalized error with its standard error."""
-    errors = [outcome.error for outcome in outcomes]
-    return f"{fmean(errors):.3f} ± {stdev(errors) / len(errors) ** 0.5:.3f}"
+def cell(outcomes: Outcomes, default: Outcomes) -> str:
+    """Mean normalized error, and what it is above the default's on the same splits, with standard errors."""
+    errors = [outcome.error for outcome in outcomes.values()]
+    more = [outcome.error - default[split].error for split, outcome in outcomes.items()]
+    told = f"{fmean(errors):.3f} ± {_off(errors):.3f}"
+    return f"{told} ({fmean(more):+.3f} ± {_off(more):.3f})" if any(more) else told
 
 
-def row(entry: Entry, measured: dict[float, list[Outcome]]) -> str:
+def _off(values: Sequence[float]) -> float:
+    """The standard error of a mean."""
+    return stdev(values) / len(values) ** 0.5
+
+
+def row(entry: Entry, measured: Measured, default: Measured) -> str:
     """A policy's line of the table."""
-    cells = [cell(measured[share]) if share in measured else "" for share in SHARES]
-    fifth = measured.get(MOST, [])
+    cells = [cell(measured[share], default[share]) if share in measured else "" for share in SHARES]
+    fifth = list(measured.get(MOST, {}).values())
     if fifth:
         dev, test = (100 * fmean(getattr(o, what) for o in fifth) for what in ("dev", "test"))
         cells += [f"{dev:.1f}", f"{test:+.1f}", f"{100 * fmean(o.calls for o in fifth):.0f} %"]
     else:
         cells += ["", "", ""]
-    ours = [o for outcomes in measured.values() for o in outcomes if o.held is not None]
+    ours = [o for outcomes in measured.values() for o in outcomes.values() if o.held is not None]
     for what in ("held", "agreed"):
         cells.append(f"{100 * fmean(getattr(o, what) for o in ours):.0f} %" if ours else "")
     return " | ".join(["", entry.name, *cells, ""]).strip()
@@ -205,8 +225,10 @@ def main() -> None:
     data = Path(sys.argv[1]) if len(sys.argv) > 1 else None
     known = pools(data)
     lines = []
-    for entry in entries(data is not None):
-        line = row(entry, {share: measure(entry, known, share) for share in entry.budgets})
+    listed = entries(data is not None)
+    default = next(each(entry, known) for entry in listed if entry.name.startswith("**"))
+    for entry in listed:
+        line = row(entry, each(entry, known), default)
         print(line, flush=True)
         lines.append(line)
         OUTPUT.write_text(page(known, lines), encoding="utf-8")
