@@ -45,10 +45,17 @@ class SpentError(RunError):
     """A limit of the budget was reached while a component worked; what it used is charged."""
 
 
-def unknown(kind: str, name: str, known: Iterable[str]) -> ConfigError:
-    """The error for a name that does not exist: it lists what does, the nearest first."""
+def unknown(kind: str, name: str, known: Iterable[str], command: str = "") -> ConfigError:
+    """The error for a name that does not exist: the nearest that does, and all of them.
+
+    Args:
+        kind: of what, in the singular.
+        name: what was found.
+        known: what does exist.
+        command: lists it too, named in place of a list that would fill the screen.
+    """
     names = sorted(known)
     near = get_close_matches(name, names, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    there = ", ".join(names) if names else "none"
-    return ConfigError(f"There is no {kind} {name!r}.{hint} Known: {there}.")
+    there = f"Known {kind}s: {command}" if command else f"Known: {', '.join(names) or 'none'}"
+    return ConfigError(f"There is no {kind} {name!r}.{hint} {there}.")

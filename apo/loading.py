@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from apo import plugins
-from apo.data import Row, read_file, read_hub
+from apo.data import FORMATS, Row, read_file, read_hub
 from apo.errors import ConfigError, unknown
 from apo.prompt import Prompt
 from apo.rows import distinct, label_names, to_examples
@@ -63,7 +63,7 @@ def _task_file(name: str) -> Path:
             return folder / f"{stem}.yaml"
         if (folder / f"{stem}.py").is_file() and not stem.startswith("_") and stem == name:
             return folder / f"{stem}.py"
-    raise unknown("task", name, task_names())
+    raise unknown("task", name, task_names(), "apo tasks")
 
 
 def load(source: TaskSource) -> Task:
@@ -103,6 +103,8 @@ def load_task(
         if not path.is_file():
             raise ConfigError(f"There is no task file {str(path)!r}. Known tasks: apo tasks.")
         name = f"{path.stem}/{variant}" if family else path.stem
+    elif path.suffix in FORMATS:
+        raise ConfigError(f"{name!r} is a data file, not a task; --data makes a task of it.")
     else:
         path = _task_file(name)
     if path.suffix == ".py":

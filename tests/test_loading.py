@@ -75,9 +75,16 @@ def test_family_unknown_variant(tmp_path: Path, variant: str) -> None:
         load_task(path + variant)
 
 
-@pytest.mark.parametrize("name", ["sentimnt", "bbh", "bbh/none", "", "../sentiment", "_generate"])
+@pytest.mark.parametrize("name", ["sentimnt", "", "../sentiment", "_generate"])
 def test_unknown_task(name: str) -> None:
-    """An unknown name lists the tasks there are."""
+    """An unknown name says what lists the tasks there are, some sixty."""
+    with pytest.raises(ConfigError, match=r"There is no task .*Known tasks: apo tasks\.$"):
+        load_task(name)
+
+
+@pytest.mark.parametrize("name", ["bbh", "bbh/none"])
+def test_unknown_task_of_a_family(name: str) -> None:
+    """An unknown name within a family lists the family's."""
     with pytest.raises(ConfigError, match=r"There is no task .*Known: .*bbh/snarks"):
         load_task(name)
 
@@ -86,6 +93,13 @@ def test_unknown_task_nearest() -> None:
     """A misspelt name is answered with the nearest right one."""
     with pytest.raises(ConfigError, match="Did you mean 'sentiment'"):
         load_task("sentimnt")
+
+
+@pytest.mark.parametrize("name", ["rows.csv", "some/rows.jsonl"])
+def test_data_file_as_task(name: str) -> None:
+    """Who gives a data file for a task is told the option."""
+    with pytest.raises(ConfigError, match=r"rows\..* is a data file, not a task; --data"):
+        load_task(name)
 
 
 @pytest.mark.parametrize("name", ["none.yaml", "none.py", "none.yaml/a"])
