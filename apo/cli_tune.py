@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 
 Task = Annotated[str, typer.Argument(help="The task whose requests are measured, by name or file.")]
 Model = Annotated[str, typer.Option(help="The default small model, a hub id, or a model folder.")]
-Trials = Annotated[int, typer.Option(min=3, max=99, help="Servers to start, vLLM's own settings twice.")]
+Trials = Annotated[int, typer.Option(min=3, max=99, help="Servers to start, the default settings twice.")]
 Limit = Annotated[float | None, typer.Option(min=0.1, help="Begin no further trial after so many minutes.")]
-Forget = Annotated[bool, typer.Option("--forget", help="Use vLLM's own settings again, and measure nothing.")]
+Forget = Annotated[
+    bool, typer.Option("--forget", help="Use the default settings again, and measure nothing.")
+]
 ROW = "{:>5}  {:>8}  {:>6}  {:>5}  {:>6}  {:>10}  {:>7}  {}"
 
 
@@ -73,10 +75,10 @@ def tune_engine(
 def _row(number: int, trial: "Trial", first: "Trial") -> str:
     tried = trial.settings
     values = (tried.seqs, tried.tokens, tried.block, tried.memory)
-    cells = ["own" if value is None else f"{value:g}" for value in values]
+    cells = ["–" if value is None else f"{value:g}" for value in values]
     if trial.rate is None or first.rate is None:
         return ROW.format(number, *cells, "failed", "", " ".join(trial.problem.split())[:200])
-    note = "vLLM's own" if trial.default else ""
+    note = "the default" if trial.default else ""
     return ROW.format(number, *cells, f"{trial.rate:.2f}", f"{trial.rate / first.rate:.3f}", note).rstrip()
 
 
@@ -94,11 +96,11 @@ def _conclude(done: "list[Trial]", weights: "Weights", options: "Options") -> No
     if not own:
         raise typer.Exit(1)
     if len(own) > 1:
-        print(f"Noise: vLLM's own settings measured twice differ by {max(own) / min(own) - 1:.1%}.")
+        print(f"Noise: the default settings measured twice differ by {max(own) / min(own) - 1:.1%}.")
     found, mean = best(done), sum(own) / len(own)
     if found is None or found.rate is None:
-        print("Nothing was faster than vLLM's own settings; they stay.")
+        print("Nothing was faster than the default settings; they stay.")
         return
     tuned.remember(weights, options, tuned.Tuned(weights.name, machine(), found.settings, found.rate, mean))
-    print(f"Best: {found.settings.words()}, {found.rate / mean:.3f} times as fast as vLLM's own.")
+    print(f"Best: {found.settings.words()}, {found.rate / mean:.3f} times as fast as the default.")
     print("Servers of this model use that from now on; apo tune-engine --forget takes it back.")

@@ -14,7 +14,7 @@ from apo.acquisitions.log_nei import LogNei
 from apo.belief import quiet
 from apo.errors import ServerError
 from apo.seeding import rng
-from apo.serving.command import EngineSettings
+from apo.serving.command import CPU_BLOCK, EngineSettings
 
 FIRST = 4
 """Trials before the model is asked: the default, and settings drawn by chance."""
@@ -23,7 +23,7 @@ Number = float | int
 
 @dataclass(frozen=True, slots=True)
 class Knob:
-    """One setting: its name in EngineSettings, what may be tried, and what vLLM takes by itself."""
+    """One setting: its name in EngineSettings, what may be tried, and the default."""
 
     name: str
     choices: tuple[Number, ...]
@@ -41,7 +41,7 @@ class Trial:
 
     @property
     def default(self) -> bool:
-        """Whether these were vLLM's own settings."""
+        """Whether these were the default settings."""
         return self.settings == EngineSettings()
 
 
@@ -64,7 +64,7 @@ def knobs(gpu: bool, context: int, memory: float) -> tuple[Knob, ...]:
     return (
         Knob("seqs", (8, 16, 32, 64, 128, 256), 128),
         Knob("tokens", tuple(context * 2**n for n in range(4)), context),
-        Knob("block", (32, 64, 128, 256), 128),
+        Knob("block", (32, 64, 128, 256), CPU_BLOCK),
         Knob("memory", tuple(memory * 2.0**n for n in (-1, 0, 1) if memory * 2.0**n >= 1), memory),
     )
 
@@ -75,7 +75,7 @@ def search(
     trials: int,
     go_on: Callable[[], bool] = lambda: True,
 ) -> Iterator[Trial]:
-    """Measure one setting after the other: vLLM's own first and last, so that noise can be seen.
+    """Measure one setting after the other: the default first and last, so that noise can be seen.
 
     Args:
         varied: what may be tried.
@@ -84,7 +84,7 @@ def search(
         go_on: whether there is time for one more before the last.
 
     Raises:
-        ServerError: already vLLM's own settings cannot be measured.
+        ServerError: already the default settings cannot be measured.
     """
     first = Trial(EngineSettings(), measure(EngineSettings()))
     yield first
@@ -101,7 +101,7 @@ def search(
 
 
 def best(done: Sequence[Trial]) -> Trial | None:
-    """The fastest trial, if it was faster than every one with vLLM's own settings."""
+    """The fastest trial, if it was faster than every one with the default settings."""
     rates = [trial.rate for trial in done if trial.default and trial.rate is not None]
     others = [trial for trial in done if not trial.default and trial.rate is not None]
     fastest = max(others, key=lambda trial: trial.rate or 0.0, default=None)

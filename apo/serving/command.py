@@ -15,11 +15,17 @@ from apo.serving.weights import Weights
 
 CPU_CONTEXT = 2048
 """Tokens of context on a CPU, where every token is dear."""
+CPU_BLOCK = 32
+"""Tokens whose keys and values are kept together on a CPU, the fewest that vLLM computes fast there. Of what
+prompts begin with alike whole blocks are shared, so that with vLLM's own 128 short prompts share nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
-    """What decides how fast an engine is, and nothing of what it answers; None: vLLM's own choice."""
+    """What decides how fast an engine is, and nothing of what it answers.
+
+    None: vLLM's own choice; on a CPU blocks of CPU_BLOCK.
+    """
 
     seqs: int | None = None
     """Most requests that a step computes."""
@@ -42,7 +48,7 @@ class EngineSettings:
             parts.append(
                 f"{self.memory:.0%} of the GPU" if gpu else f"{self.memory:g} GiB of keys and values"
             )
-        return ", ".join(parts) or "vLLM's own"
+        return ", ".join(parts) or "the default"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +86,7 @@ def engine() -> str:
 
 def identity(weights: Weights, options: Options) -> str:
     """What tells one server from another: weights, engine, options; 16 hex digits."""
-    numbers = "auto" if has_gpu() else precision(weights)
-    parts = [asdict(weights), stamp(weights), engine(), asdict(options), numbers]
+    parts = [asdict(weights), stamp(weights), engine(), asdict(options), settings(weights, options)]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
@@ -123,7 +128,7 @@ def settings(weights: Weights, options: Options) -> list[str]:
     named = (
         ("--max-num-seqs", engine.seqs),
         ("--max-num-batched-tokens", engine.tokens),
-        ("--block-size", engine.block),
+        ("--block-size", engine.block or (None if has_gpu() else CPU_BLOCK)),
     )
     for name, value in named:
         arguments += [] if value is None else [name, str(value)]

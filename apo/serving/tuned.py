@@ -26,12 +26,13 @@ class Tuned:
     rate: float
     """Requests per second with these."""
     default: float
-    """Requests per second with vLLM's own, in the same search."""
+    """Requests per second with the default settings, in the same search."""
 
 
 def key(weights: Weights, options: Options) -> str:
-    """What the best settings depend on: weights, engine, context, machine; 16 hex digits."""
-    parts = [weights.source, command.stamp(weights), command.engine(), options.context, machine()]
+    """What the best settings depend on: weights, engine, context, machine, defaults; 16 hex digits."""
+    default = command.settings(weights, Options())
+    parts = [command.stamp(weights), command.engine(), options.context, machine(), default]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
@@ -48,7 +49,7 @@ def recalled(weights: Weights, options: Options, report: Report = lambda _: None
         return options
     report(
         f"Engine settings found by apo tune-engine: {found.settings.words()} "
-        f"({found.rate / found.default:.2f} times as fast as vLLM's own there)"
+        f"({found.rate / found.default:.2f} times as fast as the default there)"
     )
     return replace(options, engine=found.settings)
 
@@ -63,7 +64,7 @@ def remember(weights: Weights, options: Options, found: Tuned) -> None:
 
 
 def forget(weights: Weights, options: Options) -> bool:
-    """Use vLLM's own settings again; whether others were remembered.
+    """Use the default settings again; whether others were remembered.
 
     Raises:
         ConfigError: the file cannot be written, or vLLM is not installed.

@@ -17,9 +17,9 @@ import msgspec
 from apo.backends import Request
 from apo.progress import Lines
 from apo.prompt import Rendered
-from apo.serving.command import CPU_CONTEXT, Options, environment
-from apo.serving.hardware import precision
+from apo.serving.command import Options, environment, settings
 from apo.serving.weights import resolve
+from tests.benchmarks.llm_chat import loaded
 
 
 def main() -> None:
@@ -28,10 +28,8 @@ def main() -> None:
     weights = resolve(sys.argv[1], Lines().waiting)
     os.environ.update(environment(weights, Options(), "none"))
     from transformers import AutoTokenizer
-    from vllm import LLM
 
-    numbers = precision(weights)
-    llm = LLM(weights.source, dtype=numbers, max_model_len=CPU_CONTEXT, enable_chunked_prefill=False)
+    llm = loaded(settings(weights, Options()))
     tokenizer = AutoTokenizer.from_pretrained(weights.source)
     prepared = [_prepared(batch, tokenizer) for batch in batches]
     every = _prepared([request for batch in batches for request in batch], tokenizer)

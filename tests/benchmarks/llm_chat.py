@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from apo.serving import command
 from apo.serving.command import Options
@@ -51,15 +52,22 @@ def llm_chat(weights: Weights, options: Options, requests: Path) -> Iterator[Cal
             process.wait()
 
 
-def main(arguments: Sequence[str]) -> None:
-    """Load the model, then answer what stdin names until it ends."""
-    from vllm import LLM, SamplingParams
+def loaded(arguments: Sequence[str]) -> Any:
+    """An engine with what apo gives its own."""
+    from vllm import LLM
     from vllm.engine.arg_utils import EngineArgs
     from vllm.utils.argparse_utils import FlexibleArgumentParser
 
     parser = EngineArgs.add_cli_args(FlexibleArgumentParser())
     parsed = parser.parse_args([*arguments, "--disable-log-stats"])
-    model = LLM.from_engine_args(EngineArgs.from_cli_args(parsed))
+    return LLM.from_engine_args(EngineArgs.from_cli_args(parsed))
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Load the model, then answer what stdin names until it ends."""
+    from vllm import SamplingParams
+
+    model = loaded(arguments)
     for line in sys.stdin:
         asked = json.loads(Path(line.strip()).read_text(encoding="utf-8"))
         sampling = SamplingParams(temperature=0.0, max_tokens=asked["max_tokens"])
