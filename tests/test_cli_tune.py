@@ -35,8 +35,7 @@ def test_rows() -> None:
     """A trial is a line: settings, rate, ratio to the default; one that failed says why, in one line."""
     first = Trial(OWN, 10.0)
 
-    own = ["1", "own", "own", "own", "own", "10.00", "1.000", "vLLM's", "own"]
-    assert own == _row(1, first, first).split()
+    assert ["1", "–", "–", "–", "–", "10.00", "1.000", "the", "default"] == _row(1, first, first).split()
     assert ["2", "32", "4096", "64", "2", "12.50", "1.250"] == _row(2, Trial(FAST, 12.5), first).split()
     assert _row(3, Trial(FAST, None, "out of\nmemory"), first).endswith("failed           out of memory")
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from apo.arrays import Floats
 
-DECODED_AT_ONCE = 8
+DECODED_AT_ONCE = 16
 """Arms whose texts are written together: a model server is not kept waiting for long."""
 
 

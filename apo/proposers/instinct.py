@@ -29,7 +29,7 @@ from apo.belief import measured
 from apo.candidate import Candidate, Proposal
 from apo.prompt import Message, Prompt
 from apo.proposers._bandit import Bandit, Played, Strategy, learn, pick, predictions
-from apo.proposers._soft import Shape, SoftPrompts
+from apo.proposers._soft import DECODED_AT_ONCE, Shape, SoftPrompts
 from apo.proposers._texts import Domain, Texts, contexts, from_file
 from apo.proposers._writing import chat, pairs
 from apo.seeding import rng as seeded
@@ -165,27 +165,34 @@ class Instinct:
     def _chosen(
         self, view: SearchView, domain: Domain, count: int, before: Sequence[Proposal], rng: Random
     ) -> list[Proposal]:
-        """Up to `count` arms whose texts are new. What is known already does not count as played."""
+        """Up to `count` arms whose texts are new. What is known already does not count as played.
+
+        As many are ranked, and written, at once as the white box writes together.
+        """
         played, masked = self._played(view, domain)
         arms = self._arms(view, [key for key in domain.keys if key not in masked], rng)
         bandit = self._bandit(view, domain, played, rng)
         known = {c.prompt.instruction for c in view.history.candidates.values()}
         known |= {proposal.prompt.instruction for proposal in before}
+        fresh: dict[str, Prompt] = {}
         passed = 0
-        while True:
-            chosen = [arms[place] for place in pick(bandit, arms, count)]
-            fresh, stale = _parted(chosen, domain.texts([arm.instruction for arm in chosen]), known)
-            if not stale or passed >= TRIES * count:
-                break
-            passed += len(stale)
-            arms = [arm for arm in arms if arm not in stale]
-        expected = predictions(bandit.learned, [arm for arm, _ in fresh])
+        while arms and len(fresh) < count and passed < TRIES * count:
+            ranked = [arms[place] for place in pick(bandit, arms, max(count, DECODED_AT_ONCE))]
+            for arm, text in zip(ranked, domain.texts([arm.instruction for arm in ranked]), strict=True):
+                if len(fresh) == count:
+                    break
+                if not text or text in known or text in fresh:
+                    passed += 1
+                else:
+                    fresh[text] = arm
+            arms = [arm for arm in arms if arm not in ranked]
+        expected = predictions(bandit.learned, list(fresh.values()))
         note = f"{passed} arms passed over, whose texts are empty or known" if passed else ""
         return [
             Proposal(
                 replace(arm, instruction=text), (view.best.id,), note, arm=arm.instruction, expected=belief
             )
-            for (arm, text), belief in zip(fresh, expected, strict=True)
+            for (text, arm), belief in zip(fresh.items(), expected, strict=True)
         ]
 
     def _played(self, view: SearchView, domain: Domain) -> tuple[Played, set[str]]:
@@ -225,17 +232,3 @@ class Instinct:
         ending = left < self.finish * (left + spent)
         strategy: Strategy = "neural" if ending and self.strategy == "thompson" else self.strategy
         return Bandit(strategy, learned, played, 0.0 if ending else self.nu, rng.getrandbits(32))
-
-
-def _parted(
-    arms: Sequence[Prompt], texts: Sequence[str], known: set[str]
-) -> tuple[list[tuple[Prompt, str]], list[Prompt]]:
-    """Arms with new texts, each once, and the arms without."""
-    fresh: dict[str, Prompt] = {}
-    stale = []
-    for arm, text in zip(arms, texts, strict=True):
-        if not text or text in known or text in fresh:
-            stale.append(arm)
-        else:
-            fresh[text] = arm
-    return [(arm, text) for text, arm in fresh.items()], stale

@@ -174,7 +174,7 @@ def cell(outcomes: Outcomes, default: Outcomes) -> str:
 
 def _off(values: Sequence[float]) -> float:
     """The standard error of a mean."""
-    return stdev(values) / len(values) ** 0.5
+    return stdev(values) / math.sqrt(len(values))
 
 
 def row(entry: Entry, measured: Measured, default: Measured) -> str:
