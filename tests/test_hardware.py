@@ -48,3 +48,20 @@ def test_precision_is_given_to_the_engine(tmp_path: Path) -> None:
     numbers = asked[asked.index("--dtype") + 1] if "--dtype" in asked else None
 
     assert numbers == (None if hardware.has_gpu() else hardware.precision(weights(tmp_path, 1 << 20)))
+
+
+@pytest.mark.skipif(hardware.has_gpu(), reason="these settings are for machines without a GPU")
+def test_what_a_cpu_needs_can_be_overruled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All cores compute, and compiled code is found again at the next start, unless a user has it otherwise."""
+    from apo.serving.command import Options, environment
+
+    names = ("VLLM_CPU_NUM_OF_RESERVED_CPU", "VLLM_USE_AOT_COMPILE")
+    for name in names:
+        monkeypatch.delenv(name, raising=False)
+    ours = environment(weights(tmp_path, 1), Options(), "k")
+    for name in names:
+        monkeypatch.setenv(name, "1")
+    theirs = environment(weights(tmp_path, 1), Options(), "k")
+
+    assert ["0", "0"] == [ours[name] for name in names]
+    assert ["1", "1"] == [theirs[name] for name in names]

@@ -160,6 +160,9 @@ def environment(weights: Weights, options: Options, api_key: str) -> dict[str, s
     if not has_gpu():
         # By default vLLM leaves one core idle, which is half of a small machine.
         changed.setdefault("VLLM_CPU_NUM_OF_RESERVED_CPU", "0")
+        # What vLLM 0.32.0 keeps of its compiling it cannot load again on a CPU, and compiles anew at every
+        # start; without it torch's own cache serves.
+        changed.setdefault("VLLM_USE_AOT_COMPILE", "0")
         if options.engine.memory is not None:
             changed["VLLM_CPU_KVCACHE_SPACE"] = str(round(options.engine.memory))
         changed.setdefault("VLLM_CPU_KVCACHE_SPACE", str(cache_gibibytes()))
