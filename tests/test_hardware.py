@@ -52,7 +52,7 @@ def test_precision_is_given_to_the_engine(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(hardware.has_gpu(), reason="these settings are for machines without a GPU")
 def test_what_a_cpu_needs_can_be_overruled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All cores compute, and compiled code is found again at the next start, unless a user has it otherwise."""
+    """All cores compute, and what was compiled is found again, unless a user has it otherwise."""
     from apo.serving.command import Options, environment
 
     names = ("VLLM_CPU_NUM_OF_RESERVED_CPU", "VLLM_USE_AOT_COMPILE")
