@@ -12,7 +12,7 @@ from apo.errors import ConfigError, SpentError
 from apo.prompt import Message
 from apo.spec import WhiteBoxSpec
 from apo.whitebox import Pooling, WhiteBox
-from apo.whitebox.inputs import chat_tokens, embedded
+from apo.whitebox.inputs import batches, chat_tokens, embedded
 from apo.whitebox.loading import check, open_model
 from apo.whitebox.reading import read, states
 from apo.whitebox.writing import write
@@ -198,6 +198,16 @@ def test_batches_follow_the_memory() -> None:
 
     assert opened.rows(10, 10**9) > opened.rows(1000, 10**9) > opened.rows(1000, 10**9, gradients=True) >= 1
     assert opened.rows(10**9) == 1
+
+
+def test_batches_are_as_large_as_they_may_be() -> None:
+    """All that fit together unless positions are limited; a sequence that is longer than that is alone."""
+    sequences = [torch.zeros(10, WIDTH)] * 7
+    sizes = lambda *limit: [len(batch) for batch in batches(sequences, tiny(), *limit)]  # noqa: E731
+
+    assert [7] == sizes()
+    assert [3, 3, 1] == sizes(35)
+    assert [1] * 7 == sizes(9)
 
 
 def test_nothing_heavy_until_used() -> None:

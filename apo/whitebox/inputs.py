@@ -1,6 +1,6 @@
 """What a white box reads: chats as tokens, tokens as embeddings, and batches of them; loads torch."""
 
-import math
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain, islice
@@ -30,7 +30,7 @@ def embedded(opened: Opened, tokens: Sequence[int]) -> Tensor:
 
 
 def batches(
-    sequences: Iterable[Tensor], opened: Opened, positions: float = math.inf
+    sequences: Iterable[Tensor], opened: Opened, positions: int = sys.maxsize
 ) -> Iterator[list[Tensor]]:
     """Sequences of shape (length, width), as many at once as the first of them lets expect to fit.
 
@@ -39,7 +39,7 @@ def batches(
     rest = iter(sequences)
     for first in rest:
         most = min(opened.rows(len(first)), max(1, positions // len(first)))
-        yield list(chain([first], islice(rest, int(most) - 1)))
+        yield list(chain([first], islice(rest, most - 1)))
 
 
 def padded(batch: Sequence[Tensor], opened: Opened, side: str) -> tuple[Tensor, Tensor]:

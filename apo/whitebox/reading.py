@@ -1,6 +1,6 @@
 """Hidden states: what a model makes of texts or of embeddings before it answers; loads torch."""
 
-import math
+import sys
 from collections.abc import Iterable, Sequence
 
 import torch
@@ -32,7 +32,7 @@ def states(box: WhiteBox, sequences: Iterable[Tensor], layer: int = -1, pooling:
         IndexError: the model has no such layer.
     """
     opened, found = box.opened, []
-    for batch in batches(sequences, opened, IN_CACHE if opened.device.type == "cpu" else math.inf):
+    for batch in batches(sequences, opened, IN_CACHE if opened.device.type == "cpu" else sys.maxsize):
         values, mask = padded(batch, opened, "right")
         with box.working(int(mask.sum())), torch.no_grad(), all_cores(opened):
             out = opened.model.base_model(
