@@ -203,11 +203,9 @@ def test_batches_follow_the_memory() -> None:
 def test_batches_are_as_large_as_they_may_be() -> None:
     """All that fit together unless positions are limited; a sequence that is longer than that is alone."""
     sequences = [torch.zeros(10, WIDTH)] * 7
-    sizes = lambda *limit: [len(batch) for batch in batches(sequences, tiny(), *limit)]  # noqa: E731
 
-    assert [7] == sizes()
-    assert [3, 3, 1] == sizes(35)
-    assert [1] * 7 == sizes(9)
+    for limit, sizes in ({}, [7]), ({"positions": 35}, [3, 3, 1]), ({"positions": 9}, [1] * 7):
+        assert sizes == [len(batch) for batch in batches(sequences, tiny(), **limit)]
 
 
 def test_nothing_heavy_until_used() -> None:
