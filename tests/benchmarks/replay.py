@@ -226,9 +226,10 @@ def main() -> None:
     known = pools(data)
     lines = []
     listed = entries(data is not None)
-    default = next(each(entry, known) for entry in listed if entry.name.startswith("**"))
+    ours = next(entry for entry in listed if entry.name.startswith("**"))
+    default = each(ours, known)
     for entry in listed:
-        line = row(entry, each(entry, known), default)
+        line = row(entry, default if entry is ours else each(entry, known), default)
         print(line, flush=True)
         lines.append(line)
         OUTPUT.write_text(page(known, lines), encoding="utf-8")
