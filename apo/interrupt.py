@@ -1,10 +1,10 @@
 """Ctrl-C twice: the first one lets the rows in flight finish, the second does not."""
 
+import os
 import signal
-import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -27,7 +27,7 @@ def politely() -> Iterator[Callable[[], bool]]:
     def ask(number: int, _frame: FrameType | None) -> None:
         now = time.monotonic()
         if not asked:
-            print("apo: finishing the rows in flight; once more stops at once.", file=sys.stderr)
+            _tell("apo: finishing the rows in flight; once more stops at once.")
         elif number != signal.SIGTERM or now - asked[0] > TOGETHER:
             raise KeyboardInterrupt
         asked.append(now)
@@ -39,3 +39,10 @@ def politely() -> Iterator[Callable[[], bool]]:
     finally:
         for number, handler in zip(SIGNALS, before, strict=True):
             signal.signal(number, handler)
+
+
+def _tell(what: str) -> None:
+    """A line to stderr past `sys.stderr`: a signal may come within a write to it, which cannot be entered again."""
+    over = "\r\x1b[2K" if os.isatty(2) else ""  # a live line stands there
+    with suppress(OSError):
+        os.write(2, f"{over}{what}\n".encode())

@@ -238,7 +238,7 @@ def test_interrupted(tmp_path: Path, number: signal.Signals) -> None:
         out, told = process.communicate(timeout=60)
     (run,) = list_runs(tmp_path / "results")
 
-    assert (130, "") == (process.returncode, out)
+    assert (130, "") == (process.returncode, out), told
     assert "Traceback" not in told, told
     assert told.splitlines()[-1].startswith("apo: interrupted; ")
     assert run.history().scores("c0")
