@@ -42,7 +42,7 @@ def politely() -> Iterator[Callable[[], bool]]:
 
 
 def _tell(what: str) -> None:
-    """A line to stderr past `sys.stderr`: a signal may come within a write to it, which cannot be entered again."""
+    """A line past `sys.stderr`: a signal may come within a write to that, which cannot be entered again."""
     over = "\r\x1b[2K" if os.isatty(2) else ""  # a live line stands there
     with suppress(OSError):
         os.write(2, f"{over}{what}\n".encode())
