@@ -89,12 +89,13 @@ def calibration(history: History) -> Calibration:
     steps: dict[int, list[Pair]] = {}
     for pair in pairs:
         steps.setdefault(pair.step, []).append(pair)
-    ranked = [(len(those) - 1, found) for those in steps.values() if (found := _rank(those)) is not None]
+    each = [(len(those) - 1, rank_correlation(those)) for those in steps.values()]
+    ranked = [(weight, found) for weight, found in each if found is not None]
     freedom = sum(weight for weight, _ in ranked)
     within = sum(weight * found for weight, found in ranked) / freedom if freedom else None
     return Calibration(
         pairs=pairs,
-        rank=_rank(pairs),
+        rank=rank_correlation(pairs),
         within=within,
         freedom=freedom,
         chance=1.0 if within is None else NormalDist().cdf(-within * math.sqrt(freedom)),
@@ -119,8 +120,8 @@ def _pairs(history: History) -> "list[Pair]":
     ]
 
 
-def _rank(pairs: Sequence[Pair]) -> float | None:
-    """Spearman's rank correlation of predicted and measured; equal values share their mean rank."""
+def rank_correlation(pairs: Sequence[Pair]) -> float | None:
+    """Spearman's, of predicted and measured; equal values share a rank. None if either is constant."""
     if len(pairs) < 2:
         return None
     import numpy as np

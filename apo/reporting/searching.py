@@ -9,12 +9,17 @@ from apo.reporting.contributions import Contribution, Rise, by_side, contributio
 from apo.reporting.document import Paragraph, Part, Plot, Section, Table, short
 from apo.reporting.exemplars import LEAST, Value, values
 from apo.reporting.fates import Rung, endings, rungs
+from apo.reporting.judgements import judgements
 from apo.words import percent
 
 MOST_RISES = 20
 """Of the steps that raised the best score, the last so many are drawn."""
 SHOWN_VALUES = 6
 """Of the most and of the least valuable exemplars."""
+REGRET = (
+    "Regret is how far dev scores lie below that of the run's best prompt, since nobody knows a better one: "
+    "those of a step's judged candidates on average, and that of the best prompt after the step."
+)
 TEXT = 160
 """Characters of an exemplar in a table."""
 
@@ -171,9 +176,30 @@ def surrogate(history: History) -> Section:
         waiting = f"{len(history.predictions)} candidates were judged, and none of them has a score yet."
         return Section(title, (Paragraph(waiting),))
     said = _calibrated(found)
-    return Section(
-        title, (Plot("surrogate", said, partial(plots.predictions, found), height=4.6), Paragraph(said))
+    plot = Plot("surrogate", said, partial(plots.predictions, found), height=4.6)
+    return Section(title, (plot, Paragraph(said), _by_step(history), Paragraph(REGRET)))
+
+
+def _by_step(history: History) -> Table:
+    """Order, intervals and regret of each step's candidates."""
+    rows = tuple(
+        (
+            str(one.step),
+            one.component,
+            str(one.judged),
+            "" if one.rank is None else f"{one.rank:+.2f}",
+            f"{one.inside} of {one.judged}",
+            f"{100 * one.error:.1f}",
+            f"{100 * one.regret:.1f}",
+            f"{100 * one.left:.1f}",
+        )
+        for one in judgements(history)
     )
+    columns = (
+        "step", "component", "judged", "rank correlation", "in their 95 % intervals", "error (points)",
+        "regret of its candidates (points)", "regret of the best so far (points)",
+    )  # fmt: skip
+    return Table("The surrogate step by step", columns, rows)
 
 
 def _calibrated(found: Calibration) -> str:
