@@ -1,6 +1,7 @@
 """Fixtures that several test files use."""
 
 import os
+import signal
 import tempfile
 from pathlib import Path
 
@@ -16,6 +17,9 @@ def pytest_configure() -> None:
     """Keep the tests out of the user's cache of answers and from his servers; weights are shared with him."""
     from apo.serving.weights import cache_folder
 
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # A shell's background commands ignore Ctrl-C, and so would all that the tests start and interrupt.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     weights = cache_folder() / "models"
     weights.mkdir(parents=True, exist_ok=True)
     mine = Path(tempfile.mkdtemp(prefix="apo-tests-"))
