@@ -11,7 +11,10 @@ import sys
 from itertools import product
 from pathlib import Path
 
+from apo import words
 from apo.budget import Budget
+from apo.calibration import calibration
+from apo.history import History
 from apo.progress import Lines
 from apo.serving.command import Options
 from apo.serving.server import serve
@@ -37,14 +40,16 @@ def main() -> None:
     results = Path(sys.argv[2]) if len(sys.argv) > 2 else Path("results")
     # Holding the lease keeps one server for all runs.
     with serve(DEFAULT, Options(), Lines().waiting):
-        rows = [_head()]
+        rows, beliefs = list[str](), list[str]()
         for name, (setting, proposer) in product(TASKS, SETTINGS.items()):
-            rows.append(_run(name, setting, proposer, data, results))
-            publish(OUTPUT, "\n".join([*rows, ""]))
+            history = _run(name, setting, proposer, data, results)
+            rows.append(row(name, setting, history))
+            beliefs += _belief(name, setting, history)
+            publish(OUTPUT, "\n".join([_head(), *rows, _told(), *beliefs, ""]))
 
 
-def _run(name: str, setting: str, proposer: str, data: Path, results: Path) -> str:
-    """The line of a task's run with a setting, done now if it was not."""
+def _run(name: str, setting: str, proposer: str, data: Path, results: Path) -> History:
+    """A task's run with a setting, done now if it was not."""
     spec = RunSpec(
         task=TaskSource(name, data_dir=str(data), sizes=dict(SIZES)),
         model=ModelSpec(DEFAULT),
@@ -52,7 +57,31 @@ def _run(name: str, setting: str, proposer: str, data: Path, results: Path) -> s
         scheduler="full",
         budget=Budget(calls=(QUERIES + 1) * ROWS + 2 * TEST),
     )
-    return row(name, setting, alone(f"instinct {name} {setting}", spec, results))
+    return alone(f"instinct {name} {setting}", spec, results)
+
+
+def _belief(name: str, setting: str, history: History) -> list[str]:
+    """The line that tells how well a run's arms were foreseen, of those who foresee."""
+    found = calibration(history)
+    if found.within is None:
+        return []
+    cells = (
+        name,
+        setting,
+        str(len(found.pairs)),
+        f"{found.within:+.2f} (p = {found.chance:.2f})",
+        words.percent(found.coverage),
+        f"{100 * found.error:.1f}",
+    )
+    return [f"| {' | '.join(cells)} |"]
+
+
+def _told() -> str:
+    columns = ("task", "proposer", "arms", "rank correlation within steps", "in their 95 % intervals")
+    return (
+        "\nWhat was believed of arms before they were played, against what was measured:\n\n"
+        f"| {' | '.join(columns)} | error (points) |\n|{' --- |' * (len(columns) + 1)}"
+    )
 
 
 def _head() -> str:
