@@ -23,7 +23,7 @@ from apo.metering import MeteredModel
 from apo.orders import PROMOTED
 from apo.planning import planned
 from apo.plugins import foreign
-from apo.proposing import candidates, share
+from apo.proposing import allowed, candidates, share
 from apo.schedulers import Scheduler
 from apo.schedulers.full import Full
 from apo.sealed import compare
@@ -35,9 +35,6 @@ from apo.surrogates.average import Average
 from apo.task import Task
 from apo.view import SearchView
 from apo.whitebox import Opener, WhiteBox, closed
-
-SHARE = 0.35
-"""Of the calls left, what one step may take; at least two candidates' worth of dev rows."""
 
 Observer = Callable[[History, events.Record], None]
 
@@ -178,7 +175,7 @@ class Engine:
         move = None if over else self._next_move()
         if move is None:
             return False
-        allowance = min(left, max(2 * len(self.task.dev), int(SHARE * left)))
+        allowance = allowed(move, left, len(self.task.dev))
         begun = events.StepStarted(
             step=number,
             side=move.side,

@@ -21,11 +21,28 @@ from apo.view import SearchView
 
 PROPOSAL_SHARE = 0.25
 """Of a step's calls, what proposing may take, unless the component says otherwise."""
+STEP_SHARE = 0.8
+"""Of the calls left, what a step may take."""
+WHOLE_SHARE = 0.25
+"""Of the calls that would bring all its candidates to all dev rows, what evaluating them may take."""
 SCREENED = "screened out"
 """Why a proposal is discarded that a surrogate thinks less of."""
 
 
-def share(step: Step) -> float:
+def allowed(move: Move, left: int, rows: int) -> int:
+    """Calls that a step may take of those that are left, with so many dev rows.
+
+    The first steps should see many candidates, however small the budget, and a large one should go to many
+    steps. At least two candidates' worth of rows; what people ask for counts by what is left alone.
+    """
+    most = STEP_SHARE * left
+    if move.side is not None:
+        proposing = share(move) if move.side == "instruction" else 0.0
+        most = min(most, WHOLE_SHARE * move.width * rows / (1 - min(proposing, 0.9)))
+    return min(left, max(2 * rows, int(most)))
+
+
+def share(step: Step | Move) -> float:
     """Of a step's calls, what its component may take to propose."""
     if step.side != "instruction":
         return PROPOSAL_SHARE

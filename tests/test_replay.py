@@ -37,6 +37,9 @@ POLICIES: dict[str, Policy] = {
     "ucb": policies.ucb,
     "cohorts": policies.cohorts(plugins.build("schedulers", "successive_halving"), 4),
     "racing": replay.scheduler("racing"),
+    "turns": policies.alternating(
+        plugins.build("alternations", "learned"), plugins.build("schedulers", "racing")
+    ),
     "thompson": policies.whole(plugins.build("schedulers", "thompson"), Average()),
 }
 

@@ -5,6 +5,7 @@ from random import Random
 from statistics import fmean
 
 from apo.acquisitions.upper_confidence import UpperConfidence
+from apo.budget import Budget
 from apo.calibration import calibration
 from apo.candidate import Prediction, Proposal
 from apo.history import History
@@ -62,7 +63,8 @@ def test_no_say_where_it_was_wrong() -> None:
 def run(screen: int) -> History:
     """A toy search; 1 screens nothing."""
     task = toy_task()
-    spec = toy_spec(screen=screen, surrogate="gaussian_process", acquisition="upper_confidence")
+    named = {"surrogate": "gaussian_process", "acquisition": "upper_confidence"}
+    spec = toy_spec(screen=screen, budget=Budget(calls=900), **named)
     return run_engine(task, spec, skilled(task))[0]
 
 

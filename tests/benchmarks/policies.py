@@ -5,12 +5,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from apo import events
+from apo.alternations import Alternation, Move, turn
 from apo.belief import Belief, belief
-from apo.candidate import Candidate
+from apo.candidate import Candidate, Side
+from apo.credit import gain
 from apo.embedding import Embed
-from apo.engine import SHARE
 from apo.history import History
 from apo.prompt import Prompt
+from apo.proposing import allowed
 from apo.schedulers import Scheduler
 from apo.seeding import rng
 from apo.selection import corrected
@@ -164,8 +166,9 @@ def cohorts(scheduler: Scheduler, width: int = 16) -> Policy:
 
     def policy(pool: Pool) -> Choice:
         race, rows = Race(pool), len(pool.order)
-        while pool.left >= rows and len(race.history.candidates) < len(pool.names):
-            race.run(scheduler, width, min(pool.left, max(2 * rows, int(SHARE * pool.left))))
+        while pool.left >= rows and race.fresh:
+            allowance = allowed(Move("exemplars", "pool", width), pool.left, rows)
+            race.run(scheduler, race.fresh[:width], allowance)
         return race.choice()
 
     return policy
@@ -176,7 +179,25 @@ def whole(scheduler: Scheduler, surrogate: Surrogate | None = None, embed: Embed
 
     def policy(pool: Pool) -> Choice:
         race = Race(pool, surrogate, embed)
-        race.run(scheduler, len(pool.names), pool.left)
+        race.run(scheduler, race.fresh, pool.left)
+        return race.choice()
+
+    return policy
+
+
+def alternating(alternation: Alternation, scheduler: Scheduler) -> Policy:
+    """A search as `apo run` does it: instructions and exemplars in turns, as the alternation says.
+
+    A turn's candidates are those prompts of the pool that differ from the best one in the side that is
+    moved. A pool has few lists: once all are tried with an instruction, others are drawn with any.
+    """
+
+    def policy(pool: Pool) -> Choice:
+        race, rows = Race(pool), len(pool.order)
+        while pool.left >= rows and race.fresh and (move := turn(alternation, race.history)):
+            side = move.side or "exemplars"
+            names, allowance = race.beside(side)[: move.width], allowed(move, pool.left, rows)
+            race.run(scheduler, names, allowance, side, move.component)
         return race.choice()
 
     return policy
@@ -189,6 +210,8 @@ class Race:
     pool: Pool
     surrogate: Surrogate | None = None
     embed: Embed = letters
+    tried: dict[str, str] = field(default_factory=dict)
+    """The pool's names by candidate."""
 
     def __post_init__(self) -> None:
         """Begin a run without candidates."""
@@ -199,7 +222,7 @@ class Race:
             "replay", "", seed, lambda output, example: Score(0), self.rows[:1], self.rows, self.rows[:1]
         )
         self.store = MemoryStore()
-        self.store.append(started(task, toy_spec(seed=pool.seed)))
+        self.store.append(started(task, toy_spec(seed=pool.seed, layouts=False)))
         self.history = History(self.store.read())
 
     @property
@@ -207,31 +230,55 @@ class Race:
         """What is believed now."""
         return belief(self.history, self.surrogate, self.embed) if self.surrogate else ignorant
 
+    @property
+    def fresh(self) -> list[str]:
+        """Prompts that were not tried yet, in the pool's order."""
+        tried = set(self.tried.values())
+        return [name for name in self.pool.names if name not in tried]
+
+    def beside(self, side: Side) -> list[str]:
+        """Those of them that differ from the best prompt in one side, or of lists just any."""
+        best = self.history.best()
+        kept = 0 if side == "exemplars" else 1
+        found = [
+            name
+            for name in self.fresh
+            if best is None or name.split("-")[kept] == self.tried[best.id].split("-")[kept]
+        ]
+        return found or (self.fresh if side == "exemplars" else [])
+
     def tell(self, event: events.Event) -> None:
         """Write an event and fold it in."""
         self.history.apply(self.store.append(event))
 
-    def run(self, scheduler: Scheduler, width: int, allowance: int) -> None:
+    def run(
+        self,
+        scheduler: Scheduler,
+        names: Sequence[str],
+        allowance: int,
+        side: Side = "exemplars",
+        component: str = "pool",
+    ) -> None:
         """One cohort of prompts that were not tried yet, to its end."""
-        pool, start = self.pool, len(self.history.candidates)
-        names = pool.names[start : start + width]
-        step = len(self.history.steps)
-        self.tell(events.StepStarted(step=step, side="exemplars", component="pool", width=width))
-        candidates = [Candidate(f"c{start + n}", pool.prompts[name]) for n, name in enumerate(names)]
+        step, spent = len(self.history.steps), 0
+        cohort = {f"c{len(self.tried) + n}": name for n, name in enumerate(names)}
+        self.tried |= cohort
+        self.tell(events.StepStarted(step=step, side=side, component=component, width=len(names)))
+        candidates = [Candidate(c, self.pool.prompts[name]) for c, name in cohort.items()]
         self.tell(events.CandidatesProposed(step=step, candidates=tuple(candidates)))
-        cohort, spent = [c.id for c in candidates], 0
         while True:
-            plan = scheduler.plan(cohort, self.history, allowance - spent, self.belief)
+            plan = scheduler.plan([*cohort], self.history, allowance - spent, self.belief)
             for fact in carried_out(plan, self._asked):
                 self.tell(fact)
             if not plan.assignments:
                 break
             spent += len(plan.assignments)
-        self.tell(events.StepFinished(step=step, gain=0.0, calls=spent))
+        gained = gain(self.history, self.history.steps[-1])
+        self.tell(events.StepFinished(step=step, gain=gained, calls=spent))
 
     def _asked(self, candidate: str, row: str) -> float:
         """A row's score, paid for."""
-        name = self.pool.names[int(candidate[1:])]
+        name = self.tried[candidate]
         self.pool.met[name] = self.pool.met.get(name, 0) + 1
         return float(self.pool.answer(name, int(row[1:])))
 
@@ -242,4 +289,4 @@ class Race:
         if leading is None:
             return Choice(self.pool.names[0])
         scores = {c: history.scores(c) for c in history.candidates}
-        return Choice(self.pool.names[int(leading.id[1:])], corrected(scores, leading.id))
+        return Choice(self.tried[leading.id], corrected(scores, leading.id))

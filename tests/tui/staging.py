@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from apo import events
-from apo.budget import Forecast
+from apo.budget import Budget, Forecast
 from apo.candidate import Candidate
 from apo.events import Event, Record, to_json
 from apo.export import export
@@ -51,7 +51,7 @@ class Ticking:
 def whole() -> tuple[Record, ...]:
     """The journal of a whole search, 40 rows a split."""
     task, store = toy_task(120), MemoryStore(clock=Ticking())
-    run_engine(task, toy_spec(), skilled(task), store)
+    run_engine(task, toy_spec(budget=Budget(calls=900)), skilled(task), store)
     return tuple(store.records)
 
 

@@ -1,0 +1,46 @@
+"""How many calls a step may take."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from apo.alternations import WIDTHS, Move
+from apo.candidate import Side
+from apo.proposing import allowed
+
+MOVES = {
+    "layout": Move("layout", "layout", 12),
+    "exemplars": Move("exemplars", "random_search", 32),
+    "instruction": Move("instruction", "induction", 8),
+    "gradients": Move("instruction", "greater", 8),
+    "by hand": Move(None, "human", 3),
+}
+
+
+@pytest.mark.parametrize(
+    ("move", "left", "calls"),
+    [
+        ("exemplars", 5000, 800),  # 32 * 100 / 4
+        ("exemplars", 600, 480),  # .8 of them
+        ("exemplars", 150, 150),  # all that there are
+        ("layout", 5000, 300),  # 12 * 100 / 4
+        ("instruction", 5000, 266),  # 8 * 100 / 4, and a third of that to propose
+        ("instruction", 230, 200),  # two candidates on all rows
+        ("gradients", 5000, 666),  # most of it is reasoning
+        ("by hand", 5000, 4000),
+        ("by hand", 0, 0),
+    ],
+)
+def test_worked(move: str, left: int, calls: int) -> None:
+    """With 100 dev rows."""
+    assert calls == allowed(MOVES[move], left, 100)
+
+
+@given(st.sampled_from([*WIDTHS]), st.integers(1, 64), st.integers(0, 100_000), st.integers(1, 500))
+def test_bounds(side: Side, width: int, left: int, rows: int) -> None:
+    """No more than there is, no less than two candidates take where there is that much; more from more."""
+    move = Move(side, "opro" if side == "instruction" else "any", width)
+    found = allowed(move, left, rows)
+
+    assert min(left, 2 * rows) <= found <= left
+    assert found <= allowed(move, left + 1, rows)
