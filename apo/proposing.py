@@ -6,7 +6,7 @@ from random import Random
 
 from apo import events
 from apo.alternations import Move
-from apo.candidate import Candidate, Prediction, Proposal
+from apo.candidate import Candidate, Prediction, Proposal, Side
 from apo.errors import RunError, SpentError
 from apo.events import Discard
 from apo.hygiene import inspect
@@ -21,10 +21,10 @@ from apo.view import SearchView
 
 PROPOSAL_SHARE = 0.25
 """Of a step's calls, what proposing may take, unless the component says otherwise."""
-STEP_SHARE = 0.8
+STEP_SHARES: dict[Side | None, float] = {"layout": 0.8, "exemplars": 0.8, "instruction": 0.35, None: 0.8}
 """Of the calls left, what a step may take."""
 WHOLE_SHARE = 0.25
-"""Of the calls that would bring all its candidates to all dev rows, what evaluating them may take."""
+"""The most of the calls that would bring all candidates of a step to all dev rows, where a side has many."""
 SCREENED = "screened out"
 """Why a proposal is discarded that a surrogate thinks less of."""
 
@@ -32,17 +32,17 @@ SCREENED = "screened out"
 def allowed(move: Move, left: int, rows: int) -> int:
     """Calls that a step may take of those that are left, with so many dev rows.
 
-    The first steps should see many candidates, however small the budget, and a large one should go to many
-    steps. At least two candidates' worth of rows; what people ask for counts by what is left alone.
+    Layouts and exemplar lists cost nothing to propose: the first step should see many of them, however small
+    the budget, and a large budget should go to further steps. Texts are few and paid for, so all of them may
+    be brought far. At least two candidates' worth of rows.
     """
-    most = STEP_SHARE * left
-    if move.side is not None:
-        proposing = share(move) if move.side == "instruction" else 0.0
-        most = min(most, WHOLE_SHARE * move.width * rows / (1 - min(proposing, 0.9)))
+    most = STEP_SHARES[move.side] * left
+    if move.side in ("layout", "exemplars"):
+        most = min(most, WHOLE_SHARE * move.width * rows)
     return min(left, max(2 * rows, int(most)))
 
 
-def share(step: Step | Move) -> float:
+def share(step: Step) -> float:
     """Of a step's calls, what its component may take to propose."""
     if step.side != "instruction":
         return PROPOSAL_SHARE

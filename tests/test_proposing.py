@@ -12,7 +12,6 @@ MOVES = {
     "layout": Move("layout", "layout", 12),
     "exemplars": Move("exemplars", "random_search", 32),
     "instruction": Move("instruction", "induction", 8),
-    "gradients": Move("instruction", "greater", 8),
     "by hand": Move(None, "human", 3),
 }
 
@@ -24,9 +23,8 @@ MOVES = {
         ("exemplars", 600, 480),  # .8 of them
         ("exemplars", 150, 150),  # all that there are
         ("layout", 5000, 300),  # 12 * 100 / 4
-        ("instruction", 5000, 266),  # 8 * 100 / 4, and a third of that to propose
+        ("instruction", 2000, 700),  # .35 of them
         ("instruction", 230, 200),  # two candidates on all rows
-        ("gradients", 5000, 666),  # most of it is reasoning
         ("by hand", 5000, 4000),
         ("by hand", 0, 0),
     ],
