@@ -34,12 +34,14 @@ def allowed(move: Move, left: int, rows: int) -> int:
 
     Layouts and exemplar lists cost nothing to propose: the first step should see many of them, however small
     the budget, and a large budget should go to further steps. Texts are few and paid for, so all of them may
-    be brought far. At least two candidates' worth of rows.
+    be brought far. At least two candidates' worth of rows; a rest that is less goes to this step too, since
+    the next could not compare anything with it.
     """
     most = STEP_SHARES[move.side] * left
     if move.side in ("layout", "exemplars"):
         most = min(most, WHOLE_SHARE * move.width * rows)
-    return min(left, max(2 * rows, int(most)))
+    calls = max(2 * rows, int(most))
+    return calls if left - calls >= 2 * rows else left
 
 
 def share(step: Step) -> float:

@@ -89,11 +89,12 @@ def _exhausted(history: History, component: str) -> bool:
 def opening(history: History, able: Iterable[Arm], size: int = OPENING_SIZE) -> Move | None:
     """Plain random exemplars, then layouts compared with them; None once both had their turn.
 
-    It is split in two so that the report can say what came from showing exemplars at all.
+    It is split in two so that the report can say what came from showing exemplars at all. Without layouts
+    there is no opening: nothing would be compared with the plain list before other lists are.
     """
     moved = {step.side for step in history.steps}
     sides = {side for side, _ in able}
-    if "exemplars" in sides - moved:
+    if {"exemplars", "layout"} <= sides and "exemplars" not in moved:
         return Move("exemplars", f"uniform:size={min(size, history.spec.max_exemplars)}", 1)
     if "layout" in sides - moved:
         return Move("layout", "layout", WIDTHS["layout"])

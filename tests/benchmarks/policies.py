@@ -237,14 +237,14 @@ class Race:
         return [name for name in self.pool.names if name not in tried]
 
     def beside(self, side: Side) -> list[str]:
-        """Those of them that differ from the best prompt in one side, or of lists just any."""
+        """Those of them that differ from the best prompt in one side, or of lists just any.
+
+        A run begins with a seed; here its instruction is that of the pool's first prompt.
+        """
         best = self.history.best()
+        around = self.pool.names[0] if best is None else self.tried[best.id]
         kept = 0 if side == "exemplars" else 1
-        found = [
-            name
-            for name in self.fresh
-            if best is None or name.split("-")[kept] == self.tried[best.id].split("-")[kept]
-        ]
+        found = [name for name in self.fresh if name.split("-")[kept] == around.split("-")[kept]]
         return found or (self.fresh if side == "exemplars" else [])
 
     def tell(self, event: events.Event) -> None:
