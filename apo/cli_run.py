@@ -11,7 +11,7 @@ import typer
 from apo import cli_options as opt
 from apo.cli_watch import on_terminal, open_screen
 from apo.errors import ConfigError
-from apo.spec import DEFAULT_MODEL, KEY, SCHEDULER
+from apo.spec import DEFAULT_MODEL, KEY, MOST_EXEMPLARS, SCHEDULER
 
 if TYPE_CHECKING:
     from apo.spec import RunSpec
@@ -49,7 +49,7 @@ def run(
     acquisition: opt.AcquisitionName = "log_nei",
     screen: opt.Screen = 1,
     layouts: opt.Layouts = True,
-    max_exemplars: opt.MaxExemplars = 16,
+    max_exemplars: opt.MaxExemplars = MOST_EXEMPLARS,
     calls: opt.Calls = None,
     prompt_tokens: opt.PromptTokens = None,
     completion_tokens: opt.CompletionTokens = None,

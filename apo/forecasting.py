@@ -3,12 +3,11 @@
 from apo.budget import Forecast, Spend, forecast
 from apo.errors import ConfigError
 from apo.history import History
+from apo.spec import MOST_EXEMPLARS
 from apo.task import Task
 
 FIRST_ROWS = 16
 """Rows of the seed prompt that the forecast is measured on."""
-MOST_USUAL = 16
-"""Exemplars that a prompt has at most unless somebody asks for more; half of them are taken as usual."""
 
 
 def test_calls(task: Task) -> int:
@@ -36,7 +35,8 @@ def first_forecast(history: History, task: Task) -> Forecast | None:
     pair = sum(len(e.input) + len(e.target) for e in task.train) / len(task.train)
     characters = max(1.0, sum(len(row.input) for row in task.dev) / len(task.dev))
     tokens_a_character = min(1.0, sample.prompt_tokens / sample.calls / characters)
-    usual = min(history.spec.max_exemplars, MOST_USUAL) / 2 if history.spec.selectors else 0
+    # Half of what a prompt may hold is taken as usual; who allows more seldom needs them.
+    usual = min(history.spec.max_exemplars, MOST_EXEMPLARS) / 2 if history.spec.selectors else 0
     return forecast(
         history.budget,
         sample=sample,

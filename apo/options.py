@@ -13,6 +13,7 @@ from apo.spec import (
     DEFAULT_CALLS,
     DEFAULT_MODEL,
     KEY,
+    MOST_EXEMPLARS,
     PATIENCE,
     PROPOSERS,
     SCHEDULER,
@@ -66,7 +67,7 @@ class RunOptions:
     acquisition: str = "log_nei"
     screen: int = 1
     layouts: bool = True
-    max_exemplars: int = 16
+    max_exemplars: int = MOST_EXEMPLARS
     calls: int | None = None
     prompt_tokens: int | None = None
     completion_tokens: int | None = None

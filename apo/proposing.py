@@ -23,7 +23,7 @@ PROPOSAL_SHARE = 0.25
 """Of a step's calls, what proposing may take, unless the component says otherwise."""
 STEP_SHARES: dict[Side | None, float] = {"layout": 0.8, "exemplars": 0.8, "instruction": 0.35, None: 0.8}
 """Of the calls left, what a step may take."""
-WHOLE_SHARE = 0.25
+WHOLE_SHARE = 0.3
 """The most of the calls that would bring all candidates of a step to all dev rows, where a side has many."""
 SCREENED = "screened out"
 """Why a proposal is discarded that a surrogate thinks less of."""
@@ -39,7 +39,7 @@ def allowed(move: Move, left: int, rows: int) -> int:
     """
     most = STEP_SHARES[move.side] * left
     if move.side in ("layout", "exemplars"):
-        most = min(most, WHOLE_SHARE * move.width * rows)
+        most = min(most, move.width * rows * WHOLE_SHARE)
     calls = max(2 * rows, int(most))
     return calls if left - calls >= 2 * rows else left
 

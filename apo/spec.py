@@ -14,6 +14,8 @@ SELECTORS = ("random_search", "mutation")
 SCHEDULER = "racing"
 DEFAULT_MODEL = "smollm2-135m-instruct"
 DEFAULT_CALLS = 1500
+MOST_EXEMPLARS = 32
+"""Exemplars that a prompt may hold, unless somebody asks for more or fewer."""
 KEY = "OPENAI_API_KEY"
 """The environment variable that holds an API key, unless another is named."""
 PATIENCE = 600.0
@@ -121,7 +123,7 @@ class RunSpec:
     """Exemplar lists proposed for each that becomes a candidate; 1: nothing is screened."""
     layouts: bool = True
     """Whether the layout is searched too."""
-    max_exemplars: int = 16
+    max_exemplars: int = MOST_EXEMPLARS
     budget: Budget = field(default_factory=lambda: Budget(calls=DEFAULT_CALLS))
     seed: int = 0
     scoring: Literal["generate", "token", "auto"] = "generate"

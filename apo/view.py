@@ -11,6 +11,7 @@ from apo.metering import MeteredModel
 from apo.outputs import RightOutputs
 from apo.prompt import Exemplar, Prompt
 from apo.scorers import Exact
+from apo.spec import MOST_EXEMPLARS
 from apo.task import Example, Scorer, as_exemplars
 from apo.whitebox import WhiteBox
 
@@ -37,7 +38,7 @@ class SearchView:
     """How answers are judged."""
     pool_of: str = ""
     """Candidate whose own outputs are the exemplar pool; empty: gold pairs, and the outputs of all."""
-    max_exemplars: int = 16
+    max_exemplars: int = MOST_EXEMPLARS
     max_tokens: int = 64
     """Most tokens of an answer of the task model."""
     context: int | None = None

@@ -9,7 +9,7 @@ from apo.plugins import build
 from tests.helpers import toy_spec
 from tests.turns import SEED, Turn, gaining, history_after, moved, simulate
 
-OPENING: Turn = ("exemplars", "uniform:size=8", 0.1, 20)
+OPENING: Turn = ("exemplars", "uniform:size=16", 0.1, 20)
 LAYOUT: Turn = ("layout", "layout", 0.0, 100)
 
 
@@ -26,7 +26,14 @@ def test_opening_shows_uniform_exemplars() -> None:
     """The first move shows one list of plain random exemplars, though `uniform` is not asked for."""
     move = Learned().next_move(history_after(toy_spec(), [SEED]))
 
-    assert Move("exemplars", "uniform:size=8", 1) == move
+    assert Move("exemplars", "uniform:size=16", 4) == move
+
+
+def test_no_opening_without_layouts() -> None:
+    """The plain list is what layouts are compared with; where none are searched, many lists come at once."""
+    move = Learned().next_move(history_after(toy_spec(layouts=False), [SEED]))
+
+    assert Move("exemplars", toy_spec().selectors[0], WIDTHS["exemplars"]) == move
 
 
 def test_opening_keeps_to_most_exemplars() -> None:

@@ -19,12 +19,12 @@ MOVES = {
 @pytest.mark.parametrize(
     ("move", "left", "calls"),
     [
-        ("exemplars", 5000, 800),  # 32 * 100 / 4
+        ("exemplars", 5000, 960),  # .3 * 32 * 100
         ("exemplars", 1000, 800),  # .8 of them
         ("exemplars", 990, 990),  # too little for another step: the other 198
         ("exemplars", 400, 400),
         ("exemplars", 150, 150),  # all that there are
-        ("layout", 5000, 300),  # 12 * 100 / 4
+        ("layout", 5000, 360),  # .3 * 12 * 100
         ("instruction", 2000, 700),  # .35 of them
         ("instruction", 450, 200),  # two candidates on all rows
         ("by hand", 5000, 4000),

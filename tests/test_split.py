@@ -14,7 +14,7 @@ from apo.plugins import build
 from tests.helpers import toy_spec
 from tests.turns import SEED, Play, Turn, calls_of, gaining, moved, simulate
 
-OPENING: Turn = ("exemplars", "uniform:size=8", 0.1, 20)
+OPENING: Turn = ("exemplars", "uniform:size=16", 0.1, 20)
 LAYOUT: Turn = ("layout", "layout", 0.0, 100)
 
 

@@ -58,12 +58,12 @@ def test_worked_example() -> None:
     sides = [side for side, *_ in turns]
 
     assert ["instruction"] * 3 + ["exemplars", "layout"] + ["exemplars"] * 3 == sides
-    assert "uniform:size=8" == turns[3][1]
+    assert "uniform:size=16" == turns[3][1]
 
 
 def test_no_way_back() -> None:
     """A greater budget, once exemplars have been shown, does not bring instructions back."""
-    turns: list[Turn] = [SEED, ("instruction", "opro", 0.0, 300), ("exemplars", "uniform:size=8", 0.0, 20)]
+    turns: list[Turn] = [SEED, ("instruction", "opro", 0.0, 300), ("exemplars", "uniform:size=16", 0.0, 20)]
     rich = replace(SPEC, budget=Budget(calls=100_000))
 
     assert "layout" == moved(TwoStage(), rich, turns)[0]
@@ -72,7 +72,7 @@ def test_no_way_back() -> None:
 
 def test_no_exemplars_left() -> None:
     """Where no selector could do anything any more, the rest of the budget goes to instructions."""
-    turns: list[Turn] = [SEED, ("instruction", "opro", 0.1, 400), ("exemplars", "uniform:size=8", 0.0, 20)]
+    turns: list[Turn] = [SEED, ("instruction", "opro", 0.1, 400), ("exemplars", "uniform:size=16", 0.0, 20)]
     turns += [("exemplars", name, 0.0, 0) for name in SPEC.selectors]
 
     assert ("instruction", "opro") == moved(TwoStage(), replace(SPEC, layouts=False), turns)
@@ -112,8 +112,8 @@ def test_pool_of_a_first_stage_without_turns() -> None:
     spec = replace(SPEC, proposers=())
     unscored = history_after(spec, [("instruction", "opro", 0.0, 300)])
 
-    assert Move("exemplars", "uniform:size=8", 1, "") == TwoStage().next_move(unscored)
-    assert Move("exemplars", "uniform:size=8", 1, "c0") == TwoStage().next_move(history_after(spec, [SEED]))
+    assert Move("exemplars", "uniform:size=16", 4, "") == TwoStage().next_move(unscored)
+    assert Move("exemplars", "uniform:size=16", 4, "c0") == TwoStage().next_move(history_after(spec, [SEED]))
 
 
 @pytest.mark.parametrize("options", ["instruction=1.01", "instruction=-1", "instruction=nan"])

@@ -15,8 +15,10 @@ from apo.orders import HUMAN, PROMOTED
 
 Arm = tuple[Side, str]
 """A component, `name:options`, with the side that it moves."""
-OPENING_SIZE = 8
-"""Exemplars that the opening shows."""
+OPENING_SIZE = 16
+"""Exemplars that the opening shows: about what winners have, since which layout is best depends on it."""
+OPENING_LISTS = 4
+"""Lists of the opening. With a single one that happens to be bad, layouts were compared without exemplars."""
 WIDTHS: dict[Side, int] = {"layout": 12, "exemplars": 32, "instruction": 8}
 """Candidates of a step where the budget allows them. Exemplar lists cost nothing to propose."""
 TRIES = 4
@@ -87,15 +89,15 @@ def _exhausted(history: History, component: str) -> bool:
 
 
 def opening(history: History, able: Iterable[Arm], size: int = OPENING_SIZE) -> Move | None:
-    """Plain random exemplars, then layouts compared with them; None once both had their turn.
+    """A few plain random lists, then layouts compared with the best one; None once both had their turn.
 
     It is split in two so that the report can say what came from showing exemplars at all. Without layouts
-    there is no opening: nothing would be compared with the plain list before other lists are.
+    there is no opening: nothing would be compared with plain lists before many others are.
     """
     moved = {step.side for step in history.steps}
     sides = {side for side, _ in able}
     if {"exemplars", "layout"} <= sides and "exemplars" not in moved:
-        return Move("exemplars", f"uniform:size={min(size, history.spec.max_exemplars)}", 1)
+        return Move("exemplars", f"uniform:size={min(size, history.spec.max_exemplars)}", OPENING_LISTS)
     if "layout" in sides - moved:
         return Move("layout", "layout", WIDTHS["layout"])
     return None

@@ -1,5 +1,6 @@
 """Drawing exemplar lists from a pool; shared by the selectors."""
 
+import math
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from apo.candidate import Candidate
 from apo.prompt import Exemplar
 from apo.view import SearchView
 
-SIZES = (1, 2, 3, 5, 8, 12, 16)
+SIZES = (1, 2, 3, 5, 8, 12, 16, 24, 32)
 """Numbers of exemplars to draw from: nearly geometric, since one more matters less and less."""
 
 
@@ -50,11 +51,14 @@ def draw(pool: Sequence[Exemplar], size: int, rng: Random, *, balanced: bool) ->
 def drawn(
     view: SearchView, parent: Candidate, pool: Sequence[Exemplar], count: int, rng: Random, *, balanced: bool
 ) -> list[tuple[Exemplar, ...]]:
-    """`count` independent draws that fit the context, all sizes equally likely."""
+    """`count` independent draws that fit the context.
+
+    Sizes are drawn with a weight of their square root, that of none with 1: more exemplars are mostly
+    better, but not for every task, and seldom in proportion.
+    """
     numbers = [0, *sizes(view, len(pool))]
-    return [
-        fitting(view, parent, draw(pool, rng.choice(numbers), rng, balanced=balanced)) for _ in range(count)
-    ]
+    chosen = rng.choices(numbers, [math.sqrt(max(1, number)) for number in numbers], k=count)
+    return [fitting(view, parent, draw(pool, size, rng, balanced=balanced)) for size in chosen]
 
 
 def fitting(view: SearchView, parent: Candidate, exemplars: tuple[Exemplar, ...]) -> tuple[Exemplar, ...]:

@@ -22,5 +22,5 @@ class RandomSearch:
     def select(
         self, view: SearchView, parent: Candidate, count: int, rng: Random
     ) -> list[tuple[Exemplar, ...]]:
-        """`count` independent draws, all sizes equally likely."""
+        """`count` independent draws of sizes up to the most that the run allows."""
         return drawn(view, parent, view.pool(), count, rng, balanced=self.balanced)
