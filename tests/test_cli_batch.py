@@ -162,7 +162,7 @@ def test_changed_file(scene: Scene) -> None:
     write(scene.place, scene.good, settings={"new": {}, "a": {"max_exemplars": 3}})
     done = scene.place.on_runs("batch", "mine.yaml")
 
-    said = "The run parity-a-s0 was begun with other options: max_exemplars is 16 there and 3 here"
+    said = "The run parity-a-s0 was begun with other options: max_exemplars is 32 there and 3 here"
     refused(done, 2, said)
     assert before == (scene.place.results / "mine" / "summary.json").read_bytes()
     assert "parity-new-s0" not in cells(scene.place)

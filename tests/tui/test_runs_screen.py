@@ -36,7 +36,7 @@ def test_summaries(results: Path) -> None:
     found = {one.folder.name: (one.state, one.calls, one.dev) for one in summaries(results)}
 
     assert {"done", "cut", "unbegun", "broken"} == set(found)
-    assert ("finished", "896", "1.000") == found["done"]
+    assert ("finished", "888", "1.000") == found["done"]
     assert ("stopped", "608") == found["cut"][:2]
     assert ("stopped", "", "") == found["unbegun"]
     assert "unreadable" == found["broken"][0]
