@@ -37,7 +37,7 @@ def test_summaries(results: Path) -> None:
 
     assert {"done", "cut", "unbegun", "broken"} == set(found)
     assert ("finished", "888", "1.000") == found["done"]
-    assert ("stopped", "608") == found["cut"][:2]
+    assert ("stopped", "678") == found["cut"][:2]
     assert ("stopped", "", "") == found["unbegun"]
     assert "unreadable" == found["broken"][0]
 
