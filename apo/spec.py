@@ -13,7 +13,7 @@ PROPOSERS = ("induction", "opro", "reflection")
 SELECTORS = ("random_search", "mutation")
 SCHEDULER = "racing"
 DEFAULT_MODEL = "smollm2-135m-instruct"
-DEFAULT_CALLS = 1500
+DEFAULT_CALLS = 2000
 MOST_EXEMPLARS = 32
 """Exemplars that a prompt may hold, unless somebody asks for more or fewer."""
 KEY = "OPENAI_API_KEY"

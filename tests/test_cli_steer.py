@@ -101,7 +101,7 @@ def test_sent_to_stopped(stopped: Stopped, tmp_path: Path) -> None:
     content = json.loads(place.run.best.read_text(encoding="utf-8"))
     content["prompt"]["instruction"] = "From an export."
     export.write_text(json.dumps(content), encoding="utf-8")
-    lines = (["add", str(export)], ["ban", "c2"], ["budget", "--calls", "96", "--minutes", "99"])
+    lines = (["add", str(export)], ["ban", "c2"], ["budget", "--calls", "136", "--minutes", "99"])
     done = place.several(sends(place, "mine", *lines))
     well(place.on_runs("resume"))
     history = place.run.history()
@@ -112,8 +112,8 @@ def test_sent_to_stopped(stopped: Stopped, tmp_path: Path) -> None:
     ]
     assert "From an export." in [c.prompt.instruction for c in history.candidates.values()]
     assert "banned by hand" == history.pruned["c2"]
-    assert (96, 99 * 60) == (history.budget.calls, history.budget.seconds)
-    assert history.total.calls <= 96
+    assert (136, 99 * 60) == (history.budget.calls, history.budget.seconds)
+    assert history.total.calls <= 136
 
 
 def test_finished(tmp_path: Path) -> None:

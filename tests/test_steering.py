@@ -179,7 +179,8 @@ def test_ban_is_for_good() -> None:
     assert PLAIN[0].finished is not None
     best = PLAIN[0].finished.best
     place = next(r.n for r in PLAIN[1].store.read() if best in full_at(r.n)) + 1
-    history, run = steered((place, Ban(candidate=best)))
+    more = SetBudget(budget=Budget(calls=1200))  # so that there are steps after it
+    history, run = steered((place, Ban(candidate=best)), (place, more))
     assert history.finished is not None
     when = names(run).index("CommandApplied")
     born = [c for f in facts(run)[when:] if isinstance(f, events.CandidatesProposed) for c in f.candidates]

@@ -35,7 +35,9 @@ def test_added_prompt_can_win() -> None:
     """The better prompt wins, whoever wrote it."""
     shown = tuple(Exemplar(row.input, row.target) for row in TASK.train[:16])
     history, _ = steered(
-        (EARLY, Add(prompt=replace(TASK.seed, exemplars=shown))), selectors=("uniform:size=2",)
+        (EARLY, Add(prompt=replace(TASK.seed, exemplars=shown))),
+        selectors=("uniform:size=2",),
+        alternation="learned:opening=2",
     )
     assert history.finished is not None
 

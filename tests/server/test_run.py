@@ -81,7 +81,7 @@ def test_dry_run_forecasts_and_leaves_nothing(tmp_path: Path) -> None:
     done = apo("run", "sentiment", "--dry-run", "--eager", "--json", "--results", str(tmp_path / "r"))
     forecast = json.loads(done.stdout)
 
-    assert forecast["calls"] == 1500
+    assert forecast["calls"] == 2000
     assert forecast["seconds"] > 0
     assert not (tmp_path / "r").exists()
 

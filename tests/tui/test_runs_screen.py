@@ -99,7 +99,7 @@ async def test_enter_enter(tmp_path: Path, asleep: list[RunFolder]) -> None:
         await pilot.click("#leave")
         await until(pilot, lambda: isinstance(app.screen, RunsScreen))
     (folder,) = asleep
-    assert ("tickets", Budget(calls=1500)) == (folder.spec().task.name, folder.spec().budget)
+    assert ("tickets", Budget(calls=2000)) == (folder.spec().task.name, folder.spec().budget)
 
 
 async def test_form(tmp_path: Path, asleep: list[RunFolder]) -> None:
