@@ -21,7 +21,7 @@ from apo.view import SearchView
 
 PROPOSAL_SHARE = 0.25
 """Of a step's calls, what proposing may take, unless the component says otherwise."""
-STEP_SHARES: dict[Side | None, float] = {"layout": 0.8, "exemplars": 0.8, "instruction": 0.35, None: 0.8}
+STEP_SHARES: dict[Side | None, float] = {"layout": 0.35, "exemplars": 0.8, "instruction": 0.35, None: 0.8}
 """Of the calls left, what a step may take."""
 WHOLE_SHARE = 0.3
 """The most of the calls that would bring all candidates of a step to all dev rows, where a side has many."""
@@ -32,9 +32,9 @@ SCREENED = "screened out"
 def allowed(move: Move, left: int, rows: int) -> int:
     """Calls that a step may take of those that are left, with so many dev rows.
 
-    Layouts and exemplar lists cost nothing to propose: the first step should see many of them, however small
-    the budget, and a large budget should go to further steps. Texts are few and paid for, so all of them may
-    be brought far. At least two candidates' worth of rows; a rest that is less goes to this step too, since
+    Exemplar lists cost nothing to propose: the first step should see many of them, however small the budget,
+    and a large budget should go to further steps. Layouts are few, and lists are searched after them. Texts
+    are few and paid for, so all of them may be brought far. At least two candidates' worth of rows; a rest that is less goes to this step too, since
     the next could not compare anything with it.
     """
     most = STEP_SHARES[move.side] * left

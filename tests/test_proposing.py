@@ -25,6 +25,7 @@ MOVES = {
         ("exemplars", 400, 400),
         ("exemplars", 150, 150),  # all that there are
         ("layout", 5000, 360),  # .3 * 12 * 100
+        ("layout", 600, 210),  # .35 of them
         ("instruction", 2000, 700),  # .35 of them
         ("instruction", 450, 200),  # two candidates on all rows
         ("by hand", 5000, 4000),
