@@ -34,8 +34,8 @@ def allowed(move: Move, left: int, rows: int) -> int:
 
     Exemplar lists cost nothing to propose: the first step should see many of them, however small the budget,
     and a large budget should go to further steps. Layouts are few, and lists are searched after them. Texts
-    are few and paid for, so all of them may be brought far. At least two candidates' worth of rows; a rest that is less goes to this step too, since
-    the next could not compare anything with it.
+    are few and paid for, so all of them may be brought far. At least two candidates' worth of rows; a rest
+    that is less goes to this step too, since the next could not compare anything with it.
     """
     most = STEP_SHARES[move.side] * left
     if move.side in ("layout", "exemplars"):
