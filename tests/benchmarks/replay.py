@@ -121,8 +121,9 @@ def entries(reading: bool) -> list[Entry]:
         Entry("racing, cohorts of 32", policies.cohorts(racing, 32), (*SHARES, MOST)),
         Entry(f"**{DEFAULT}**", policies.alternating(learned, racing), (*SHARES, MOST)),
         *(Entry(n, scheduler(n), (*SHARES, MOST)) for n in ("successive_halving", "hyperband", "racing")),
-        Entry("thompson, average", policies.whole(thompson, plugins.build("surrogates", "average"))),
     ]
+    average = policies.whole(thompson, plugins.build("surrogates", "average"))
+    found.append(Entry(f"thompson, average, {FEW} seeds", average, seeds=FEW))
     if reading:
         process = plugins.build("surrogates", "gaussian_process")
         policy = policies.whole(thompson, process, SentenceEmbedder())
