@@ -23,14 +23,14 @@ def longest_wait(turns: list[Turn], side: str) -> int:
 
 
 def test_opening_shows_uniform_exemplars() -> None:
-    """The first move shows one list of plain random exemplars, though `uniform` is not asked for."""
+    """The first move shows a few plain random lists, though `uniform` is not asked for."""
     move = Learned().next_move(history_after(toy_spec(), [SEED]))
 
     assert Move("exemplars", "uniform:size=16", 4) == move
 
 
 def test_no_opening_without_layouts() -> None:
-    """The plain list is what layouts are compared with; where none are searched, many lists come at once."""
+    """Plain lists are what layouts are compared with; where none are searched, many lists come at once."""
     move = Learned().next_move(history_after(toy_spec(layouts=False), [SEED]))
 
     assert Move("exemplars", toy_spec().selectors[0], WIDTHS["exemplars"]) == move

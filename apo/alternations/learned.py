@@ -1,6 +1,6 @@
 """The turn goes to whoever has paid most per call, and no side starves.
 
-The opening shows plain random exemplars and then compares layouts with them; after every side has had
+The opening shows plain random lists and then compares layouts with the best one; after every side has had
 its turn, credit decides. The rule is ours.
 """
 
