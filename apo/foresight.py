@@ -5,9 +5,11 @@ rows. So a branch of the history is gone on with by the same engine, as a run th
 that the score of each missing answer is drawn from those that its candidate has. Only the requests are
 of interest; the branch is forgotten. This is done a few times: what comes each time is as good as sure, and
 what comes mostly a guess. What a proposer asks is foreseen too, and as its replies come, one by one, what
-follows from those that are there; but nothing that depends on weights or on embeddings. And whatever the
-search finds, the seed will meet the sealed test: its answers fill what room is left, and nobody sees them
-before.
+follows from those that are there; but nothing that depends on weights or on embeddings.
+
+Some of what is asked later does not depend on what is missing: often what the next proposer asks, long texts
+that a server writes one by one where it has nothing beside them. And whatever the search finds, the seed will
+meet the sealed test: its answers fill what room is left, and nobody sees them before.
 """
 
 from collections import Counter, OrderedDict
@@ -144,6 +146,24 @@ class Guesser(Evaluator):
 
 
 @dataclass(frozen=True)
+class Skipper(Guesser):
+    """An evaluator that guesses the rest of a step, and takes down nothing."""
+
+    step: int = 0
+    """That step's number."""
+
+    def evaluate(self, pairs: Iterable[Pair]) -> Iterator[tuple[Evaluation, ...]]:
+        """Each row scored like one of its candidate's rows so far.
+
+        Raises:
+            EnoughError: the step is over.
+        """
+        if len(self.history.steps) - 1 > self.step:
+            raise EnoughError
+        yield tuple(self._guessed(candidate.id, row) for candidate, row in pairs)
+
+
+@dataclass(frozen=True)
 class Blind:
     """A surrogate that believes nothing: fitting one takes longer than there is."""
 
@@ -190,26 +210,51 @@ def spare(engine: Engine) -> list[Request]:
     return [unmarked(request) for request in mute.foreseen]
 
 
+def proposing(engine: Engine, times: int = TIMES) -> list[Request]:
+    """What the next step's proposer will ask whatever the rest of this step brings, without marks."""
+    draws = []
+    for time in range(times):
+        history, mute = engine.history.branch(), Mute()
+        skipper = Skipper(
+            Mute(),
+            engine.task.scorer,
+            engine.task.decoding,
+            clock=engine.evaluator.clock,
+            embed=_embedded,
+            history=history,
+            rng=Random(time),
+            step=len(history.steps) - 1,
+        )
+        _go_on(replace(engine, history=history, evaluator=skipper, proposal_backend=mute))
+        draws.append([unmarked(request) for request in mute.foreseen])
+        if not draws[-1]:
+            return []
+    everywhere = set(draws[0]).intersection(*draws)
+    return [request for request in draws[0] if request in everywhere]
+
+
 def _drawn(engine: Engine, far: int, rng: Random, replies: Mapping[Request, Completion]) -> list[Request]:
     """The next requests, without their marks, if missing answers turn out as drawn."""
-    history = engine.history.branch()
-    clock, mute = engine.evaluator.clock, Recalled(replies=replies)
+    history, mute = engine.history.branch(), Recalled(replies=replies)
     guesser = Guesser(
         mute,
         engine.task.scorer,
         engine.task.decoding,
-        clock=clock,
+        clock=engine.evaluator.clock,
         embed=_embedded,
         history=history,
         far=far,
         rng=rng,
     )
+    _go_on(replace(engine, history=history, evaluator=guesser, proposal_backend=mute))
+    return [unmarked(request) for request in mute.foreseen if HOLE not in as_text(request.rendered)]
+
+
+def _go_on(branch: Engine) -> None:
+    """Let a branch of a run go on, unseen, until there is enough."""
     branch = replace(
-        engine,
-        history=history,
-        store=MemoryStore(clock=clock),
-        evaluator=guesser,
-        proposal_backend=mute,
+        branch,
+        store=MemoryStore(clock=branch.evaluator.clock),
         surrogate=Blind(),
         opener=closed,
         observer=lambda _history, _record: None,
@@ -219,24 +264,24 @@ def _drawn(engine: Engine, far: int, rng: Random, replies: Mapping[Request, Comp
     with suppress(ApoError):
         while branch.step():
             pass
-    return [unmarked(request) for request in mute.foreseen if HOLE not in as_text(request.rendered)]
 
 
 def looking_ahead(
     ahead: Ahead, known: Callable[[Request], bool], replies: Replies
 ) -> Callable[[Engine], None]:
     """What an engine does while a batch ends: `ahead` is told what comes next and is not `known` already."""
-    due, begun = float("-inf"), False
+    due, looked = float("-inf"), 0
 
     def look(engine: Engine) -> None:
-        nonlocal due, begun
+        nonlocal due, looked
         clock = engine.evaluator.clock
         if not ahead.roomy or engine.steering.halted or clock() < due:
             return
-        now = clock()
-        if not begun:
-            ahead.spare(request for request in spare(engine) if not known(request))
-            begun = True
+        now, steps = clock(), engine.history.steps
+        if len(steps) > looked and steps[-1].proposed is not None:
+            later = [*proposing(engine), *spare(engine)]
+            ahead.spare(request for request in later if not known(request))
+            looked = len(steps)
         found = foreseen(engine, ahead.far, replies=replies)
         ahead.expect(*([r for r in requests if not known(r)] for requests in (found.sure, found.guessed)))
         due = clock() + max(LOOK_EVERY, (clock() - now) / LOOKING)

@@ -9,7 +9,7 @@ from apo.backends import Request, unmarked
 from apo.budget import Budget
 from apo.candidate import Failure
 from apo.engine import Engine
-from apo.foresight import HOLE, Replies, foreseen, spare
+from apo.foresight import HOLE, Replies, foreseen, proposing, spare
 from apo.history import History
 from apo.store.memory import MemoryStore
 from tests.helpers import folded, run_engine, skilled, toy_spec, toy_task
@@ -27,6 +27,7 @@ def test_looking_ahead_changes_nothing(scheduler: str) -> None:
     def look(engine: Engine) -> None:
         before = History(engine.store.read())
         foreseen(engine, FAR)
+        proposing(engine)
         assert folded(engine.history) == folded(before)
 
     _, watched, _ = run_engine(TASK, spec, skilled(TASK), look_ahead=look)
@@ -78,6 +79,31 @@ def test_what_a_proposer_asks_is_foreseen() -> None:
     assert proposing
     assert asked[begun : begun + len(proposing)] == proposing
     assert all(found[-len(proposing) :] == proposing for found in looks)
+
+
+@pytest.mark.parametrize("proposer", ["induction", "opro"])
+def test_what_the_next_proposer_asks_is_foreseen_a_step_before(proposer: str) -> None:
+    """From the first rows of a step of lists, as it does not depend on which list wins."""
+    spec = replace(SPEC, proposers=(proposer,), selectors=("random_search",), layouts=False)
+    found: dict[int, list[Request]] = {}
+    asked: dict[int, list[Request]] = {}
+    number = 0
+
+    def answer(request: Request) -> str | Failure:
+        if request.temperature > 0:
+            asked.setdefault(number, []).append(unmarked(request))
+        return skilled(TASK)(request)
+
+    def look(engine: Engine) -> None:
+        nonlocal number
+        number = len(engine.history.steps)
+        if engine.history.steps[-1].side == "exemplars" and number not in found:
+            found[number] = proposing(engine)
+
+    run_engine(TASK, spec, answer, MemoryStore(), look)
+    assert asked
+    assert any(found.values())
+    assert all(set(requests) <= set(asked[step]) for step, requests in found.items() if requests)
 
 
 @pytest.mark.parametrize("proposer", ["induction", "opro", "reflection"])
