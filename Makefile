@@ -21,7 +21,7 @@ $(VENV)/ready: pyproject.toml requirements/cpu.lock requirements/setup.sh
 	@PYTHON=$(PYTHON) requirements/setup.sh $(VENV)
 
 demo: setup
-	$(BIN)/apo run tickets --watch
+	$(BIN)/apo run tickets --engine server --watch
 
 test: setup
 	$(BIN)/python -m pytest

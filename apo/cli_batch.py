@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -150,16 +150,17 @@ def _run(asked: "Batch", folders: "list[RunFolder]", workers: "Children | Cluste
 def _hold_servers(asked: "Batch", left: set[str], servers: ExitStack) -> None:
     """Hold servers from the first run to the last, so that each is started once for all of them.
 
-    One that does not answer now is found again, and told, by the runs that need it.
+    A run that may choose its engine finds the server running, and shares it. One that does not answer now is
+    found again, and told, by the runs that need it.
     """
     from apo.connection import connect
     from apo.progress import Lines
 
     specs = [cell.spec for cell in asked.cells if cell.name in left]
     models = [m for spec in specs for m in (spec.model, spec.proposal_model) if m]
-    for model in dict.fromkeys(m for m in models if m.engine == "server"):
+    for model in dict.fromkeys(m for m in models if m.engine != "inprocess"):
         with contextlib.suppress(ServerError):
-            servers.enter_context(connect(model, Lines().waiting))
+            servers.enter_context(connect(replace(model, engine="server"), Lines().waiting))
 
 
 def _summarize(

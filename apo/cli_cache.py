@@ -68,7 +68,7 @@ def verify(
     api_key_env: opt.ApiKeyEnv = KEY,
     context: opt.Context = None,
     eager: opt.Eager = False,
-    engine: opt.EngineName = "server",
+    engine: opt.EngineName = "auto",
 ) -> None:
     """Ask a server some of what it answered before; exit code 1 if more than a quarter differs."""
     from apo.backends.cached import TOLERATED

@@ -30,7 +30,7 @@ def evaluate(
     patience: opt.Patience = 1.0,
     context: opt.Context = None,
     eager: opt.Eager = False,
-    engine: opt.EngineName = "server",
+    engine: opt.EngineName = "auto",
     as_json: opt.AsJson = False,
 ) -> None:
     """Score an export again; exit code 1 if the score is outside the exported interval."""

@@ -50,7 +50,10 @@ WhiteboxMemory = Annotated[
 ]
 Context = Annotated[int | None, typer.Option(min=64, help="Context of a server apo starts, tokens.")]
 EngineName = Annotated[
-    Engine, typer.Option("--engine", help="vLLM as a server that runs share, or in this run's own care.")
+    Engine,
+    typer.Option(
+        "--engine", help="vLLM as a server that runs share, in this run's own care, or what is faster."
+    ),
 ]
 Eager = Annotated[bool, typer.Option("--eager", help="Start a server sooner, but slower.")]
 

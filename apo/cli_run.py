@@ -60,7 +60,7 @@ def run(
     patience: opt.Patience = opt.PATIENCE,
     context: opt.Context = None,
     eager: opt.Eager = False,
-    engine: opt.EngineName = "server",
+    engine: opt.EngineName = "auto",
     results: opt.Results = opt.RESULTS,
     name: opt.Name = None,
     fresh: opt.Fresh = False,

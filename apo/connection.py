@@ -22,6 +22,7 @@ from apo.candidate import Failure
 from apo.errors import ConfigError, ServerError, SilentError
 from apo.identity import check_alike, digest, identify, joined, public
 from apo.serving import command, owned
+from apo.serving.command import Options
 from apo.serving.server import LOG, chosen, obtain, serve
 from apo.serving.weights import Report, resolve
 from apo.spec import Identity, ModelSpec
@@ -64,11 +65,29 @@ def connect(spec: ModelSpec, report: Report) -> Iterator[Link]:
         with _backend(spec.base_url, key, spec.model) as backend:
             yield Link(backend, identity)
         return
-    if spec.engine == "inprocess":
-        with _own_engine(spec, report) as link:
-            yield link
-        return
     options = chosen(spec.model, spec.context, spec.eager, report)
+    with ExitStack() as stack:
+        yield _started(spec, options, report, stack)
+
+
+def _started(spec: ModelSpec, options: Options, report: Report, stack: ExitStack) -> Link:
+    """vLLM on this machine: an engine of this run's own, or the server that runs share."""
+    if spec.engine != "server":
+        try:
+            link = stack.enter_context(_own_engine(spec, options, report))
+        except ServerError:
+            if spec.engine == "inprocess":
+                raise
+            report("The engine did not start by itself; trying a server")
+        else:
+            if link is not None:
+                return link
+    return stack.enter_context(_served(spec, options, report))
+
+
+@contextmanager
+def _served(spec: ModelSpec, options: Options, report: Report) -> Iterator[Link]:
+    """The server that all runs of this user share, started if it does not run."""
     with serve(spec.model, options, report) as server:
         identity = identify(server.base_url, server.api_key, server.model, spec.api_key_env)
         # The port changes with every start; what tells two such servers apart is what they serve.
@@ -137,10 +156,16 @@ def _silent(error: SilentError) -> Failure:
 
 
 @contextmanager
-def _own_engine(spec: ModelSpec, report: Report) -> Iterator[Link]:
-    """The same engine as behind a server of apo's, with the same identity, in a process of this run's own."""
-    options = chosen(spec.model, spec.context, spec.eager, report)
-    with owned.hold(spec.model, options, report) as folder:
+def _own_engine(spec: ModelSpec, options: Options, report: Report) -> Iterator[Link | None]:
+    """The same engine as behind a server of apo's, with the same identity, in a process of this run's own.
+
+    None where `auto` finds the server better.
+    """
+    hold = owned.hold_if_faster if spec.engine == "auto" else owned.hold
+    with hold(spec.model, options, report) as folder:
+        if folder is None:
+            yield None
+            return
         weights = resolve(spec.model, report)
 
         def begin() -> tuple[Connection, Ready]:

@@ -79,7 +79,7 @@ class RunOptions:
     """Minutes."""
     context: int | None = None
     eager: bool = False
-    engine: Engine = "server"
+    engine: Engine = "auto"
 
     def spec(self, base: Path | None = None) -> RunSpec:
         """The specification of the run; files are relative to `base`, or to the working directory.

@@ -22,8 +22,8 @@ PATIENCE = 600.0
 """Seconds that a run waits for a lost server."""
 
 
-Engine = Literal["server", "inprocess"]
-"""How vLLM is reached where apo starts it."""
+Engine = Literal["auto", "server", "inprocess"]
+"""How vLLM is reached where apo starts it; `auto`: see `apo.serving.owned.hold_if_faster`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class ModelSpec:
     """Let the vLLM that apo starts skip compiling: ready sooner, slower afterwards."""
     more_urls: tuple[str, ...] = ()
     """Further endpoints that serve the same model; the requests are shared among all."""
-    engine: Engine = field(default="server", compare=False)
+    engine: Engine = field(default="auto", compare=False)
     """What apo starts: a server that runs share, or an engine of this run's own. Both give the same answers,
     so two specifications that differ in this alone are equal."""
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from apo.errors import ServerError
 from apo.serving import command, lease
 from apo.serving.command import Options
+from apo.serving.hardware import has_gpu
 from apo.serving.server import LOG, START_SECONDS, has_ended, home, launch, stage, unready
 from apo.serving.weights import Report, resolve
 
@@ -41,6 +42,25 @@ def hold(model: str, options: Options, report: Report) -> Iterator[Path]:
                 return
 
 
+@contextmanager
+def hold_if_faster(model: str, options: Options, report: Report) -> Iterator[Path | None]:
+    """The same if it serves better than a server that all share; else None.
+
+    What HTTP takes of a CPU is taken from an engine that computes there. On a GPU it is not, and a second
+    engine would not find memory. A model that is served or loaded already is loaded no second time.
+
+    Raises:
+        ConfigError: no such model, or vLLM is not installed.
+    """
+    beside = home(model, options, report)
+    with lease.if_unused(beside / "lease") as unused:
+        alone = unused and not has_gpu()
+    first = beside / "own-0"
+    first.mkdir(exist_ok=True, mode=0o700)
+    with lease.if_unused(first / "lease") as free:
+        yield first if alone and free else None
+
+
 def start(folder: Path, model: str, options: Options, report: Report) -> tuple[Connection, bytes]:
     """An engine's process for the holder of a folder: the connection to it, and the first frame from it.
 
@@ -48,7 +68,7 @@ def start(folder: Path, model: str, options: Options, report: Report) -> tuple[C
 
     Raises:
         ConfigError: no such model.
-        ServerError: the engine did not start; the message ends with its log.
+        ServerError: the engine did not start; the message ends with its log. Or there can be no socket.
     """
     weights = resolve(model, report)
     report(f"Starting {command.engine()} for {model}, for this run alone")
@@ -66,7 +86,13 @@ def start(folder: Path, model: str, options: Options, report: Report) -> tuple[C
 @contextmanager
 def _listening(path: str) -> Iterator[socket.socket]:
     with socket.socket(socket.AF_UNIX) as door:
-        door.bind(path)
+        try:
+            door.bind(path)
+        except OSError as error:  # such as a path of more than 107 bytes
+            raise ServerError(
+                f"vLLM's engine is reached by a socket, and {path} can be none: {error}. Set TMPDIR to a "
+                "folder with a shorter name, or take a server (--engine server)."
+            ) from error
         door.listen(1)
         door.settimeout(LOOK)
         yield door

@@ -1,10 +1,10 @@
 """A whole search against the engine alone: the same requests given to `vllm.LLM` all at once.
 
-A default run on a real server is recorded: its requests, of all roles, and the seconds from its first event
-to its last. Then the engine answers the same requests in a process of its own, as many at once as it
-likes; that is what the machine can do. A run knows no request before the answers on which it depends, so the
-engine also answers them batch by batch, each when the one before has ended; what is left between that and
-the search is what apo and the server take. Loading and compiling are counted nowhere.
+A default run is recorded: its requests, of all roles, and the seconds from its first event to its last. Then
+the engine answers the same requests in a process of its own, as many at once as it likes; that is what the
+machine can do. A run knows no request before the answers on which it depends, so the engine also answers them
+batch by batch, each when the one before has ended. The same run through a server follows, where the default
+is without one. Loading and compiling are counted nowhere.
 
     python -m tests.benchmarks.search DATA_DIR [TASK ...]
 """
@@ -66,7 +66,7 @@ def _measured(name: str, data: Path) -> str:
         cache=False,
     )
     with tempfile.TemporaryDirectory() as kept:
-        history, seen = _searched(spec, Path(kept))
+        history, seen = _searched(spec, Path(kept) / "default")
         asked = Path(kept) / "requests.json"
         asked.write_bytes(msgspec.json.encode([[request for request, _ in batch] for batch in seen if batch]))
         told = Path(kept) / "seconds.json"
@@ -80,13 +80,17 @@ def _measured(name: str, data: Path) -> str:
         ]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         alone = msgspec.json.decode(told.read_bytes(), type=tuple[float, float])
+        served = replace(spec, model=replace(spec.model, engine="server"))
+        other = _searched(served, Path(kept) / "server")[0].seconds
     done = [completion for batch in seen for _, completion in batch]
     cells = (
         name,
         str(len(done)),
         str(sum(completion.usage.completion_tokens for completion in done)),
-        words.duration(history.seconds),
-        *(f"{words.duration(seconds)} ({seconds / history.seconds:.2f})" for seconds in alone),
+        words.duration(alone[0]),
+        f"{words.duration(history.seconds)} ({alone[0] / history.seconds:.2f})",
+        f"{words.duration(other)} ({alone[0] / other:.2f})",
+        f"{words.duration(alone[1])} ({alone[0] / alone[1]:.2f})",
     )
     return f"| {' | '.join(cells)} |"
 
@@ -107,8 +111,8 @@ def _head() -> str:
     return (
         f"# A search against the engine alone\n\n{told}\n\n{DEFAULT_MODEL} on {machine()}; {CALLS} calls, "
         "default settings (to reach: 0.85 of the engine alone).\n\n"
-        "| task | requests | tokens written | search | engine alone (ratio) | batch by batch (ratio) |\n"
-        "| --- | --- | --- | --- | --- | --- |"
+        "| task | requests | tokens written | engine alone | search (ratio) | through a server (ratio) | "
+        "batch by batch (ratio) |\n| --- | --- | --- | --- | --- | --- | --- |"
     )
 
 

@@ -4,18 +4,25 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+
+import pytest
 
 from apo.backends import Request
 from apo.backends.patient import Patient
-from apo.connection import Link
+from apo.connection import Link, connect
+from apo.errors import ServerError
 from apo.prompt import Message
-from apo.serving import owned
+from apo.serving import lease, owned
 from apo.serving.command import Options
-from apo.serving.server import has_ended
+from apo.serving.hardware import has_gpu
+from apo.serving.server import has_ended, home
 from apo.serving.weights import DEFAULT
+from apo.spec import ModelSpec
 from tests.server.test_lifetime import alive, command_lines, kill
 
 HOLDER = """
@@ -78,6 +85,51 @@ def test_owners_do_not_share() -> None:
             assert first != second
         with owned.hold(DEFAULT, options, lambda _: None) as third:
             assert second == third
+
+
+@pytest.mark.skipif(has_gpu(), reason="a GPU's memory is for one engine")
+def test_faster_engine() -> None:
+    """Without a GPU an engine of one's own is the faster one, unless the model is loaded or served."""
+    options = Options(context=CONTEXT + 2)
+    with (
+        owned.hold_if_faster(DEFAULT, options, lambda _: None) as first,
+        owned.hold_if_faster(DEFAULT, options, lambda _: None) as second,
+    ):
+        pass
+    with (
+        lease.hold(home(DEFAULT, options, lambda _: None) / "lease"),
+        owned.hold_if_faster(DEFAULT, options, lambda _: None) as served,
+    ):
+        pass
+    with owned.hold_if_faster(DEFAULT, options, lambda _: None) as again:
+        pass
+
+    assert (None, None) == (second, served)
+    assert first is not None
+    assert first == again
+
+
+@pytest.mark.skipif(has_gpu(), reason="a GPU's memory is for one engine")
+def test_engine_that_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the faster engine does not start, here for want of a socket, a server answers; if it was named it
+    is an error that says what to do."""
+    deep = tmp_path / ("a" * 120)
+    deep.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(deep))
+    model = ModelSpec(DEFAULT, context=CONTEXT + 3, eager=True)
+    told: list[str] = []
+    asked = Request((Message("user", "Say yes."),), 3)
+
+    with connect(model, told.append) as link:
+        ((_, completion),) = link.backend.stream([asked])
+    with (
+        pytest.raises(ServerError, match=r"is reached by a socket.*Set TMPDIR.*--engine server"),
+        connect(replace(model, engine="inprocess"), told.append),
+    ):
+        pass
+
+    assert completion.failure is None
+    assert "The engine did not start by itself; trying a server" in told
 
 
 def test_death_in_the_middle(own: Link) -> None:
