@@ -1,10 +1,11 @@
 """The process that runs vLLM's engine for one run: requests come over a socket, answers go back.
 
 `python -m apo.backends.worker ADDRESS ARGUMENT…` connects to the socket at ADDRESS and gives the arguments,
-which are those of `vllm serve`, to the engine. Requests are taken while others run. It ends when its owner
-says so or is gone.
+which are those of `vllm serve`, to the engine. A request goes to the engine as it comes, so that it is in the
+very next step. The process ends when its owner says so or is gone.
 """
 
+import asyncio
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -14,14 +15,14 @@ from typing import Any
 from jinja2 import TemplateError
 from msgspec.structs import asdict
 from vllm import __version__
-from vllm.engine.arg_utils import EngineArgs
+from vllm.engine.arg_utils import AsyncEngineArgs
 from vllm.exceptions import VLLMClientError
 from vllm.renderers import ChatParams, TokenizeParams
 from vllm.sampling_params import RequestOutputKind, SamplingParams, StructuredOutputsParams
 from vllm.usage.usage_lib import UsageContext
 from vllm.utils.argparse_utils import FlexibleArgumentParser
 from vllm.utils.mistral import is_mistral_tokenizer
-from vllm.v1.engine.llm_engine import LLMEngine
+from vllm.v1.engine.async_llm import AsyncLLM
 
 from apo.backends import Request
 from apo.backends.frames import PROBE, Answer, Ask, Drop, FromEngine, Quit, Ready, Refused, pack, to_engine
@@ -42,50 +43,100 @@ def main() -> None:
     """Work for the owner that the command line names until it has gone."""
     address, *arguments = sys.argv[1:]
     with Client(address, "AF_UNIX") as connection, suppress(EOFError, ConnectionError):
-        Worker(arguments, connection).serve()
+        asyncio.run(_work(arguments, connection))
+
+
+async def _work(arguments: Sequence[str], connection: Connection) -> None:
+    parser = AsyncEngineArgs.add_cli_args(FlexibleArgumentParser())
+    chosen = AsyncEngineArgs.from_cli_args(parser.parse_args([*arguments, "--disable-log-stats"]))
+    engine = AsyncLLM.from_engine_args(chosen, usage_context=UsageContext.LLM_CLASS)
+    try:
+        await Worker(engine, connection).serve()
+    finally:
+        engine.shutdown()
 
 
 class Worker:
     """vLLM's engine between the frames that come and those that go.
 
     Args:
-        arguments: what decides how the model is run, as for `vllm serve`.
+        engine: loaded.
         connection: to the owner.
     """
 
-    def __init__(self, arguments: Sequence[str], connection: Connection) -> None:
-        parser = EngineArgs.add_cli_args(FlexibleArgumentParser())
-        chosen = EngineArgs.from_cli_args(parser.parse_args([*arguments, "--disable-log-stats"]))
-        self._connection = connection
-        self._engine = LLMEngine.from_engine_args(chosen, UsageContext.LLM_CLASS)
-        self._context: int = self._engine.model_config.max_model_len
+    def __init__(self, engine: AsyncLLM, connection: Connection) -> None:
+        self._engine, self._connection = engine, connection
+        self._context: int = engine.model_config.max_model_len
         # What the server gives to the template of a chat that says nothing of it.
         self._template = {
             "add_generation_prompt": True,
             "continue_final_message": False,
             "tools": None,
-            "tokenize": is_mistral_tokenizer(self._engine.get_tokenizer()),
+            "tokenize": is_mistral_tokenizer(engine.get_tokenizer()),
         }
+        self._under_way: dict[int, asyncio.Task[None]] = {}
+        self._over = asyncio.get_running_loop().create_future()
 
-    def serve(self) -> None:
-        """Take what has come, waiting for it if there is nothing to do; go one step; and so on.
+    async def serve(self) -> None:
+        """Answer what comes until the owner says that it was all.
 
         Raises:
             EOFError, ConnectionError: the owner is gone.
+            EngineDeadError: the engine is.
         """
         self._say(self._ready())
-        while True:
-            while not self._engine.has_unfinished_requests() or self._connection.poll(0):
-                match to_engine.decode(self._connection.recv_bytes()):
-                    case Ask(number, request):
-                        self._add(number, request)
-                    case Drop(numbers):
-                        self._engine.abort_request([str(number) for number in numbers])
-                    case Quit():
-                        return
-            for output in self._engine.step():
-                if output.finished:
-                    self._say(_answer(output))
+        loop = asyncio.get_running_loop()
+        loop.add_reader(self._connection.fileno(), self._take)
+        try:
+            await self._over
+        finally:
+            loop.remove_reader(self._connection.fileno())
+
+    def _take(self) -> None:
+        """One frame that has come."""
+        try:
+            frame = to_engine.decode(self._connection.recv_bytes())
+        except (EOFError, OSError) as error:
+            self._end(error)
+            return
+        match frame:
+            case Ask(number, request):
+                task = asyncio.create_task(self._answer(number, request))
+                self._under_way[number] = task
+                task.add_done_callback(lambda done: self._answered(number, done))
+            case Drop(numbers):
+                for number in numbers:
+                    if number in self._under_way:
+                        self._under_way[number].cancel()
+            case Quit():
+                self._end()
+
+    def _answered(self, number: int, done: "asyncio.Task[None]") -> None:
+        self._under_way.pop(number, None)
+        if not done.cancelled() and (error := done.exception()) is not None:
+            self._end(error)
+
+    def _end(self, error: BaseException | None = None) -> None:
+        if self._over.done():
+            return
+        if error is None:
+            self._over.set_result(None)
+        else:
+            self._over.set_exception(error)
+
+    async def _answer(self, number: int, request: Request) -> None:
+        try:
+            prompt = self._render(request.rendered, request.max_tokens)
+            answers = await self._engine.add_request(str(number), prompt, _sampling(request))
+        except UNFIT as error:
+            self._say(Refused(number, str(error) or type(error).__name__))
+            return
+        try:
+            output = await answers.get()
+        except asyncio.CancelledError:
+            await self._engine.abort(answers.request_id, internal=True)
+            raise
+        self._say(_answer(number, output))
 
     def _say(self, frame: FromEngine) -> None:
         self._connection.send_bytes(pack(frame))
@@ -93,13 +144,6 @@ class Worker:
     def _ready(self) -> Ready:
         batch = self._engine.vllm_config.scheduler_config.max_num_seqs
         return Ready(__version__, self._context, batch, self._render(PROBE, 1)["prompt_token_ids"])
-
-    def _add(self, number: int, request: Request) -> None:
-        try:
-            prompt = self._render(request.rendered, request.max_tokens)
-            self._engine.add_request(str(number), prompt, _sampling(request))
-        except UNFIT as error:
-            self._say(Refused(number, str(error) or type(error).__name__))
 
     def _render(self, rendered: Rendered, most: int) -> Any:
         """Messages or text as the server tokenizes them: special tokens of a chat come from its template."""
@@ -127,10 +171,10 @@ def _sampling(request: Request) -> SamplingParams:
     )
 
 
-def _answer(output: Any) -> Answer:
+def _answer(number: int, output: Any) -> Answer:
     (said,) = output.outputs
     used, written = len(output.prompt_token_ids), len(said.token_ids)
-    return Answer(int(output.request_id), said.text, used, written, said.finish_reason or "")
+    return Answer(number, said.text, used, written, said.finish_reason or "")
 
 
 if __name__ == "__main__":

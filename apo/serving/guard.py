@@ -12,6 +12,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -37,9 +38,16 @@ def main() -> None:
 
 def _guard(folder: Path) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    # vLLM leaves the sockets between its processes behind.
+    with tempfile.TemporaryDirectory(prefix="apo-", ignore_cleanup_errors=True) as sockets:
+        _watch(folder, {**os.environ, "VLLM_RPC_BASE_PATH": sockets})
+
+
+def _watch(folder: Path, environment: dict[str, str]) -> None:
+    """Start the server and wait for its end, or until it is to be stopped."""
     launch = json.loads((folder / "launch.json").read_text(encoding="utf-8"))
     # A session of its own makes the server and all its workers one process group.
-    server = subprocess.Popen(launch, start_new_session=True, preexec_fn=_die_with_parent)
+    server = subprocess.Popen(launch, start_new_session=True, preexec_fn=_die_with_parent, env=environment)
     try:
         while server.poll() is None:
             time.sleep(INTERVAL)

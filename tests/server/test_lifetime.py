@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -53,6 +54,12 @@ def group_of(base_url: str) -> int:
     raise AssertionError(f"no server process for {base_url}")
 
 
+def sockets() -> set[Path]:
+    """Those for temporary use, at most a folder deep."""
+    here = Path(tempfile.gettempdir())
+    return {path for pattern in ("*", "apo-*/*") for path in here.glob(pattern) if path.is_socket()}
+
+
 def alive(group: int) -> bool:
     """Whether any process of the group is left."""
     try:
@@ -71,22 +78,26 @@ def kill(process: "subprocess.Popen[str]") -> None:
 
 
 def test_server_is_shared_and_outlives_no_user() -> None:
-    """A second user joins the running server; killed with -9, the last one leaves no orphan."""
+    """A second user joins the running server; killed with -9, the last one leaves no orphan and no socket."""
+    before = sockets()
     first, started = hold()
     second, joined = hold()
     group = group_of(started["base_url"])
     lines = command_lines()
+    open_now = sockets() - before
 
     kill(first)
     time.sleep(3)
     with_one_user = alive(group)
     kill(second)
     deadline = time.monotonic() + 30
-    while alive(group) and time.monotonic() < deadline:
+    while (alive(group) or open_now & sockets()) and time.monotonic() < deadline:
         time.sleep(0.2)
 
     assert started == joined
     assert with_one_user
     assert not alive(group)
+    assert open_now
+    assert not open_now & sockets()
     # Other users of the machine can read command lines.
     assert [] == [line for line in lines.values() if started["api_key"].encode() in line]
