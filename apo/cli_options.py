@@ -48,14 +48,15 @@ WhiteboxDevice = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Wh
 WhiteboxMemory = Annotated[
     float | None, typer.Option(min=0.1, help="GiB that it may take [default: half of what is free].")
 ]
-Context = Annotated[int | None, typer.Option(min=64, help="Context of a server apo starts, tokens.")]
+Context = Annotated[int | None, typer.Option(min=64, help="Context where apo starts vLLM, tokens.")]
 EngineName = Annotated[
     Engine,
     typer.Option(
-        "--engine", help="vLLM as a server that runs share, in this run's own care, or what is faster."
+        "--engine",
+        help="vLLM as a server that runs share, in this run's own care, or (`auto`) the faster one.",
     ),
 ]
-Eager = Annotated[bool, typer.Option("--eager", help="Start a server sooner, but slower.")]
+Eager = Annotated[bool, typer.Option("--eager", help="Start vLLM sooner, but slower.")]
 
 Proposers = Annotated[
     list[str] | None,

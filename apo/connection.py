@@ -75,10 +75,10 @@ def _started(spec: ModelSpec, options: Options, report: Report, stack: ExitStack
     if spec.engine != "server":
         try:
             link = stack.enter_context(_own_engine(spec, options, report))
-        except ServerError:
+        except ServerError as error:
             if spec.engine == "inprocess":
                 raise
-            report("The engine did not start by itself; trying a server")
+            report(f"{str(error).splitlines()[0]} Trying a server")
         else:
             if link is not None:
                 return link

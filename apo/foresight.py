@@ -13,36 +13,25 @@ meet the sealed test: its answers fill what room is left, and nobody sees them b
 """
 
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from random import Random
-from typing import TYPE_CHECKING
 
 from apo.backends import Answer, Backend, Completion, Request, drop, unmarked
 from apo.backends.ahead import Ahead
-from apo.candidate import Evaluation, Usage
-from apo.embedding import Embed
 from apo.engine import Engine
 from apo.errors import ApoError
-from apo.evaluation import Evaluator, Pair
-from apo.history import History
-from apo.prompt import Prompt, as_text
+from apo.guesses import HOLE, Blind, EnoughError, Guesser, Mute, Recalled, Skipper, unembedded
+from apo.prompt import as_text
 from apo.steering import Nobody
 from apo.store.memory import MemoryStore
-from apo.surrogates import Fitted
-from apo.task import Example, Score
 from apo.whitebox import closed
-
-if TYPE_CHECKING:
-    from apo.arrays import Floats
 
 Replies = OrderedDict[Request, Completion]
 """What a proposer's model has answered of late, by requests without their marks."""
 REPLIES = 256
 """Most of them."""
-HOLE = "(no reply yet)"
-"""Begins what stands for a reply that is not there; what is made of it is not foreseen."""
 TIMES = 8
 """How often the rest of a plan is guessed."""
 MOSTLY = 0.5
@@ -51,26 +40,6 @@ LOOK_EVERY = 0.25
 """Seconds between two looks ahead, at least."""
 LOOKING = 0.1
 """Of the time, what looking may take: the model may need the processor."""
-
-
-class EnoughError(ApoError):
-    """There is no more to foresee, or no need to."""
-
-
-@dataclass(frozen=True)
-class Mute:
-    """A model that only takes down what it is asked."""
-
-    foreseen: list[Request] = field(default_factory=list)
-
-    def stream(self, requests: Iterable[Request]) -> Iterator[Answer]:
-        """No answer.
-
-        Raises:
-            EnoughError: always.
-        """
-        self.foreseen.extend(requests)
-        raise EnoughError
 
 
 @dataclass(frozen=True)
@@ -96,87 +65,6 @@ class Overheard:
 
 
 @dataclass(frozen=True)
-class Recalled(Mute):
-    """A proposer's model as far as its replies are there; others are holes."""
-
-    replies: Mapping[Request, Completion] = field(default_factory=dict)
-
-    def stream(self, requests: Iterable[Request]) -> Iterator[Answer]:
-        """What is there.
-
-        Raises:
-            EnoughError: nothing is.
-        """
-        asked = list(requests)
-        there = [self.replies.get(unmarked(request)) for request in asked]
-        if not any(there):
-            yield from super().stream(asked)
-        self.foreseen.extend(asked)
-        for place, (request, reply) in enumerate(zip(asked, there, strict=True)):
-            yield request, reply or Completion(f"{HOLE} {place}", Usage())
-
-
-@dataclass(frozen=True)
-class Guesser(Evaluator):
-    """An evaluator that guesses, and only has taken down what it would ask."""
-
-    backend: Mute
-    history: History = field(default_factory=History)
-    far: int = 64
-    """How many requests are enough."""
-    rng: Random = field(default_factory=Random)
-
-    def prepare(self, pairs: Iterable[Pair]) -> None:
-        """Nothing is embedded for a guess."""
-
-    def evaluate(self, pairs: Iterable[Pair]) -> Iterator[tuple[Evaluation, ...]]:
-        """Each row scored like one of its candidate's rows so far, or where there is none of the best's."""
-        asked = list(pairs)
-        foreseen = self.backend.foreseen
-        foreseen.extend(self._requests(asked, {}))
-        if len(foreseen) >= self.far:
-            raise EnoughError
-        yield tuple(self._guessed(candidate.id, row) for candidate, row in asked)
-
-    def _guessed(self, candidate: str, row: Example) -> Evaluation:
-        best = self.history.best()
-        known = self.history.scores(candidate) or (self.history.scores(best.id) if best else {})
-        score = self.rng.choice(list(known.values())) if known else 0.0
-        return Evaluation(candidate, row.id, row.target, Score(score), Usage())
-
-
-@dataclass(frozen=True)
-class Skipper(Guesser):
-    """An evaluator that guesses the rest of a step, and takes down nothing."""
-
-    step: int = 0
-    """That step's number."""
-
-    def evaluate(self, pairs: Iterable[Pair]) -> Iterator[tuple[Evaluation, ...]]:
-        """Each row scored like one of its candidate's rows so far.
-
-        Raises:
-            EnoughError: the step is over.
-        """
-        if len(self.history.steps) - 1 > self.step:
-            raise EnoughError
-        yield tuple(self._guessed(candidate.id, row) for candidate, row in pairs)
-
-
-@dataclass(frozen=True)
-class Blind:
-    """A surrogate that believes nothing: fitting one takes longer than there is."""
-
-    def fit(self, prompts: Sequence[Prompt], means: "Floats", variances: "Floats", embed: Embed) -> Fitted:
-        """Never.
-
-        Raises:
-            EnoughError: always.
-        """
-        raise EnoughError
-
-
-@dataclass(frozen=True)
 class Foreseen:
     """The next requests of a run, those under way among them, without their marks."""
 
@@ -185,7 +73,11 @@ class Foreseen:
 
 
 def foreseen(
-    engine: Engine, far: int, times: int = TIMES, replies: Mapping[Request, Completion] | None = None
+    engine: Engine,
+    far: int,
+    times: int = TIMES,
+    replies: Mapping[Request, Completion] | None = None,
+    alike: bool = True,
 ) -> Foreseen:
     """What a run asks next, in the order in which it does so: up to `far` requests, or a plan's rows more.
 
@@ -194,8 +86,9 @@ def foreseen(
         far: how many requests.
         times: how often to draw.
         replies: what a proposer's model has answered so far.
+        alike: whether what proposers ask is of interest: their model is the task's.
     """
-    draws = [_drawn(engine, far, Random(time), replies or {}) for time in range(times)]
+    draws = [_drawn(engine, far, Random(time), replies or {}, alike) for time in range(times)]
     often = Counter(request for draw in draws for request in set(draw))
     sure = [request for request in draws[0] if often[request] == times]
     return Foreseen(sure, [request for request in draws[0] if MOSTLY * times <= often[request] < times])
@@ -204,7 +97,7 @@ def foreseen(
 def spare(engine: Engine) -> list[Request]:
     """The seed on the sealed test, asked in the end; nothing where each row has exemplars of its own."""
     seed, mute = engine.history.candidates["c0"], Mute()
-    evaluator = Guesser(mute, engine.task.scorer, engine.task.decoding, embed=_embedded, far=0)
+    evaluator = Guesser(mute, engine.task.scorer, engine.task.decoding, embed=unembedded, far=0)
     with suppress(EnoughError):
         list(evaluator.evaluate((seed, row) for row in engine.task.test))
     return [unmarked(request) for request in mute.foreseen]
@@ -220,7 +113,7 @@ def proposing(engine: Engine, times: int = TIMES) -> list[Request]:
             engine.task.scorer,
             engine.task.decoding,
             clock=engine.evaluator.clock,
-            embed=_embedded,
+            embed=unembedded,
             history=history,
             rng=Random(time),
             step=len(history.steps) - 1,
@@ -233,20 +126,23 @@ def proposing(engine: Engine, times: int = TIMES) -> list[Request]:
     return [request for request in draws[0] if request in everywhere]
 
 
-def _drawn(engine: Engine, far: int, rng: Random, replies: Mapping[Request, Completion]) -> list[Request]:
+def _drawn(
+    engine: Engine, far: int, rng: Random, replies: Mapping[Request, Completion], alike: bool
+) -> list[Request]:
     """The next requests, without their marks, if missing answers turn out as drawn."""
     history, mute = engine.history.branch(), Recalled(replies=replies)
+    proposer = mute if alike else Recalled(replies=replies)
     guesser = Guesser(
         mute,
         engine.task.scorer,
         engine.task.decoding,
         clock=engine.evaluator.clock,
-        embed=_embedded,
+        embed=unembedded,
         history=history,
         far=far,
         rng=rng,
     )
-    _go_on(replace(engine, history=history, evaluator=guesser, proposal_backend=mute))
+    _go_on(replace(engine, history=history, evaluator=guesser, proposal_backend=proposer))
     return [unmarked(request) for request in mute.foreseen if HOLE not in as_text(request.rendered)]
 
 
@@ -267,9 +163,12 @@ def _go_on(branch: Engine) -> None:
 
 
 def looking_ahead(
-    ahead: Ahead, known: Callable[[Request], bool], replies: Replies
+    ahead: Ahead, known: Callable[[Request], bool], replies: Replies, alike: bool = True
 ) -> Callable[[Engine], None]:
-    """What an engine does while a batch ends: `ahead` is told what comes next and is not `known` already."""
+    """What an engine does while a batch ends: `ahead` is told what comes next and is not `known` already.
+
+    `alike`: it is also what proposers ask.
+    """
     due, looked = float("-inf"), 0
 
     def look(engine: Engine) -> None:
@@ -279,15 +178,12 @@ def looking_ahead(
             return
         now, steps = clock(), engine.history.steps
         if len(steps) > looked and steps[-1].proposed is not None:
-            later = [*proposing(engine), *spare(engine)]
+            later = spare(engine) if not looked else []
+            later = [*proposing(engine), *later] if alike else later
             ahead.spare(request for request in later if not known(request))
             looked = len(steps)
-        found = foreseen(engine, ahead.far, replies=replies)
+        found = foreseen(engine, ahead.far, replies=replies, alike=alike)
         ahead.expect(*([r for r in requests if not known(r)] for requests in (found.sure, found.guessed)))
         due = clock() + max(LOOK_EVERY, (clock() - now) / LOOKING)
 
     return look
-
-
-def _embedded(_texts: Sequence[str]) -> "Floats":
-    raise EnoughError

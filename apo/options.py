@@ -50,7 +50,7 @@ class RunOptions:
     data_dir: str | None = None
     model: str = DEFAULT_MODEL
     url: tuple[str, ...] = ()
-    """Servers of the model; none: apo starts one."""
+    """Servers of the model; none: apo starts vLLM."""
     api_key_env: str = KEY
     proposal_model: str | None = None
     proposal_url: tuple[str, ...] = ()

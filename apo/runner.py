@@ -224,7 +224,7 @@ def _engine(
         opener=models.opener,
         observer=observer,
         source=source,
-        look_ahead=_look_ahead(models.task, task_backend, replies),
+        look_ahead=_look_ahead(models, task_backend, replies),
     )
     for link in (models.task, models.proposal):
         link.listen(lambda news: engine.emit(events.ProblemReported(message=news)))
@@ -236,12 +236,13 @@ def _ending(link: Link) -> Callable[[], bool]:
     return lambda: ahead is not None and ahead.ending
 
 
-def _look_ahead(link: Link, backend: Backend, replies: Replies) -> Callable[[Engine], None]:
+def _look_ahead(models: Models, backend: Backend, replies: Replies) -> Callable[[Engine], None]:
     """What is expected of a server that has time; what is kept already need not be expected."""
-    if link.ahead is None:
+    ahead = models.task.ahead
+    if ahead is None:
         return lambda _engine: None
     known = backend.knows if isinstance(backend, Cached) else lambda _request: False
-    return looking_ahead(link.ahead, known, replies)
+    return looking_ahead(ahead, known, replies, alike=models.proposal is models.task)
 
 
 def _each(*observers: Observer) -> Observer:

@@ -51,22 +51,22 @@ class ModelSpec:
     model: str
     """The name that the server knows it by."""
     base_url: str | None = None
-    """An OpenAI-compatible endpoint; None: a vLLM server that apo starts."""
+    """An OpenAI-compatible endpoint; None: apo starts vLLM."""
     api_key_env: str = KEY
     """Environment variable that holds the key."""
     context: int | None = None
-    """Most tokens of prompt and answer together, for a server that apo starts."""
+    """Most tokens of prompt and answer together, where apo starts vLLM."""
     eager: bool = False
     """Let the vLLM that apo starts skip compiling: ready sooner, slower afterwards."""
     more_urls: tuple[str, ...] = ()
     """Further endpoints that serve the same model; the requests are shared among all."""
     engine: Engine = field(default="auto", compare=False)
-    """What apo starts: a server that runs share, or an engine of this run's own. Both give the same answers,
-    so two specifications that differ in this alone are equal."""
+    """What apo starts: a server that runs share, an engine of this run's own, or the faster. Both give the
+    same answers, so two specifications that differ in this alone are equal."""
 
     @property
     def urls(self) -> tuple[str, ...]:
-        """All endpoints; none for a server that apo starts."""
+        """All endpoints; none where apo starts vLLM."""
         return () if self.base_url is None else (self.base_url, *self.more_urls)
 
 

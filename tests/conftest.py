@@ -1,6 +1,7 @@
 """Fixtures that several test files use."""
 
 import os
+import shutil
 import signal
 import tempfile
 from pathlib import Path
@@ -13,7 +14,7 @@ from tests.helpers import FrozenClock
 from tests.helpers import toy_task as make_toy_task
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Keep the tests out of the user's cache of answers and from his servers; weights are shared with him."""
     from apo.serving.weights import cache_folder
 
@@ -23,6 +24,7 @@ def pytest_configure() -> None:
     weights = cache_folder() / "models"
     weights.mkdir(parents=True, exist_ok=True)
     mine = Path(tempfile.mkdtemp(prefix="apo-tests-"))
+    config.add_cleanup(lambda: shutil.rmtree(mine, ignore_errors=True))
     (mine / "apo").mkdir()
     (mine / "apo" / "models").symlink_to(weights)
     os.environ["XDG_CACHE_HOME"] = str(mine)

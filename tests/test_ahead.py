@@ -137,6 +137,25 @@ def test_spare_requests_are_asked_once() -> None:
     assert backend.asked["a"] == backend.asked["c"] == 1
 
 
+def test_spare_requests_that_fail_are_not_asked_again() -> None:
+    """One that failed, and is named again, is left to whoever wants its answer."""
+    came = {"good": threading.Event(), "better": threading.Event()}
+
+    def answer(request: Request) -> str | Failure:
+        name = str(request.rendered)
+        if name in came:
+            came[name].set()
+        return Failure("server", "no") if name == "bad" else "well"
+
+    backend = Eager(answer)
+    with closing(Ahead(backend)) as ahead:
+        for name, event in came.items():
+            ahead.spare(ask("bad", name))
+            list(ahead.stream(ask("x")))
+            assert event.wait(PATIENCE)
+    assert backend.asked["bad"] == 1
+
+
 def test_what_was_answered_ahead_is_not_asked_again() -> None:
     """An answer that was ready may not be in the journal yet, so its request may still be foreseen."""
     came = threading.Event()

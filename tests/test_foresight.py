@@ -9,7 +9,8 @@ from apo.backends import Request, unmarked
 from apo.budget import Budget
 from apo.candidate import Failure
 from apo.engine import Engine
-from apo.foresight import HOLE, Replies, foreseen, proposing, spare
+from apo.foresight import Replies, foreseen, proposing, spare
+from apo.guesses import HOLE
 from apo.history import History
 from apo.store.memory import MemoryStore
 from tests.helpers import folded, run_engine, skilled, toy_spec, toy_task
@@ -104,6 +105,19 @@ def test_what_the_next_proposer_asks_is_foreseen_a_step_before(proposer: str) ->
     assert asked
     assert any(found.values())
     assert all(set(requests) <= set(asked[step]) for step, requests in found.items() if requests)
+
+
+def test_what_another_model_is_asked_is_not_foreseen() -> None:
+    """Where proposers ask a model of their own only rows are of interest."""
+    spec = replace(SPEC, proposers=("reflection",), selectors=(), layouts=False)
+    replies, found = Replies(), list[Request]()
+
+    def look(engine: Engine) -> None:
+        found.extend(foreseen(engine, FAR, replies=replies, alike=False).sure)
+
+    run_engine(TASK, spec, skilled(TASK), look_ahead=look, replies=replies)
+    assert found
+    assert all(request.temperature == 0 for request in found)
 
 
 @pytest.mark.parametrize("proposer", ["induction", "opro", "reflection"])

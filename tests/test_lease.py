@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from apo.serving.lease import alone, hold, if_unused
+from apo.serving.lease import alone, hold, if_unused, in_use
 
 HOLD = """
 import sys, time
@@ -55,6 +55,18 @@ def test_hold(tmp_path: Path) -> None:
         inside = unused(path)
 
     assert (False, True) == (inside, unused(path))
+
+
+def test_in_use(tmp_path: Path) -> None:
+    """By users; whoever stops the server, and so has the lease alone, is none."""
+    path = tmp_path / "lease"
+    before = in_use(path)
+    with hold(path):
+        held = in_use(path)
+    with alone(path):
+        stopping = in_use(path)
+
+    assert (False, True, False) == (before, held, stopping)
 
 
 def test_hold_shared(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from apo.backends import Answer, Backend, Completion, Request, drop, unmarked
 
 ENOUGH = 8
 """Requests under way that keep a backend busy, where it does not say."""
-ROOM = 4
+ROOM = 8
 """How many times as many a backend answers at about its full speed."""
 KEPT = 4096
 """Most answers that wait to be asked for; a quarter of them may be for a later time."""
@@ -55,6 +55,8 @@ class Ahead:
         self._changed = threading.Condition()
         self._sure: Queue = OrderedDict()
         self._spare: Queue = OrderedDict()
+        self._named: set[Request] = set()
+        """All that was ever spare."""
         self._guessed: Queue = OrderedDict()
         self._under_way: set[Request] = set()
         self._handed_out: set[Request] = set()
@@ -94,9 +96,11 @@ class Ahead:
             self._top_up()
 
     def spare(self, requests: Iterable[Request]) -> None:
-        """What will be asked for some time, whatever happens; not what was named before."""
+        """What will be asked for some time, before what was named earlier; each is asked once at most."""
         with self._changed:
-            self._spare = self._new(islice(requests, KEPT // 4))
+            new = self._new(r for r in islice(requests, KEPT // 4) if unmarked(r) not in self._named)
+            self._named.update(new)
+            self._spare = new | self._spare
 
     def _new(self, requests: Iterable[Request]) -> Queue:
         known = (self._answers, self._under_way, self._handed_out)

@@ -12,6 +12,7 @@ from contextlib import suppress
 from multiprocessing.connection import Client, Connection
 from typing import Any
 
+import msgspec
 from jinja2 import TemplateError
 from msgspec.structs import asdict
 from vllm import __version__
@@ -23,6 +24,7 @@ from vllm.usage.usage_lib import UsageContext
 from vllm.utils.argparse_utils import FlexibleArgumentParser
 from vllm.utils.mistral import is_mistral_tokenizer
 from vllm.v1.engine.async_llm import AsyncLLM
+from vllm.v1.engine.exceptions import EngineDeadError
 
 from apo.backends import Request
 from apo.backends.frames import PROBE, Answer, Ask, Drop, FromEngine, Quit, Ready, Refused, pack, to_engine
@@ -53,6 +55,7 @@ async def _work(arguments: Sequence[str], connection: Connection) -> None:
     try:
         await Worker(engine, connection).serve()
     finally:
+        connection.close()  # at once: the owner need not wait until the engine has ended
         engine.shutdown()
 
 
@@ -81,11 +84,14 @@ class Worker:
         """Answer what comes until the owner says that it was all.
 
         Raises:
-            EOFError, ConnectionError: the owner is gone.
-            EngineDeadError: the engine is.
+            EOFError, OSError: the owner is gone.
+            MsgspecError: it does not speak this language.
+            EngineDeadError: the engine is gone.
         """
         self._say(self._ready())
         loop = asyncio.get_running_loop()
+        # Ends when the engine does, also while nothing is asked.
+        self._engine.output_handler.add_done_callback(lambda _: self._end(EngineDeadError()))
         loop.add_reader(self._connection.fileno(), self._take)
         try:
             await self._over
@@ -96,7 +102,7 @@ class Worker:
         """One frame that has come."""
         try:
             frame = to_engine.decode(self._connection.recv_bytes())
-        except (EOFError, OSError) as error:
+        except (EOFError, OSError, msgspec.MsgspecError) as error:
             self._end(error)
             return
         match frame:

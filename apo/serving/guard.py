@@ -38,8 +38,10 @@ def main() -> None:
 
 def _guard(folder: Path) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    # vLLM leaves the sockets between its processes behind.
-    with tempfile.TemporaryDirectory(prefix="apo-", ignore_cleanup_errors=True) as sockets:
+    # vLLM leaves the sockets between its processes behind. Their names may have 107 bytes, so TMPDIR, which
+    # may be long, is not where they are.
+    named = os.environ.get("VLLM_RPC_BASE_PATH", "/tmp")
+    with tempfile.TemporaryDirectory(prefix="apo-", dir=named, ignore_cleanup_errors=True) as sockets:
         _watch(folder, {**os.environ, "VLLM_RPC_BASE_PATH": sockets})
 
 

@@ -40,6 +40,23 @@ def if_unused(path: Path) -> Iterator[bool]:
         yield unused
 
 
+def in_use(path: Path) -> bool:
+    """Whether somebody uses the server; not while it is being stopped."""
+    with _opened(path) as descriptor:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pass
+        else:
+            return False
+        # Users share the lock, and whoever stops the server has it alone.
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[int]:
     """A descriptor of the file, readable by its owner alone; closing it gives its locks back."""

@@ -44,21 +44,23 @@ def hold(model: str, options: Options, report: Report) -> Iterator[Path]:
 
 @contextmanager
 def hold_if_faster(model: str, options: Options, report: Report) -> Iterator[Path | None]:
-    """The same if it serves better than a server that all share; else None.
+    """The first such folder where an engine of one's own is faster than a server that all share; else None.
 
     What HTTP takes of a CPU is taken from an engine that computes there. On a GPU it is not, and a second
-    engine would not find memory. A model that is served or loaded already is loaded no second time.
+    engine would not find memory. A server that somebody uses is shared, and beside an engine of another
+    run's a server is better, which further runs will share.
 
     Raises:
         ConfigError: no such model, or vLLM is not installed.
     """
     beside = home(model, options, report)
-    with lease.if_unused(beside / "lease") as unused:
-        alone = unused and not has_gpu()
+    if has_gpu() or lease.in_use(beside / "lease"):
+        yield None
+        return
     first = beside / "own-0"
     first.mkdir(exist_ok=True, mode=0o700)
     with lease.if_unused(first / "lease") as free:
-        yield first if alone and free else None
+        yield first if free else None
 
 
 def start(folder: Path, model: str, options: Options, report: Report) -> tuple[Connection, bytes]:

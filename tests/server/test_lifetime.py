@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -54,10 +53,11 @@ def group_of(base_url: str) -> int:
     raise AssertionError(f"no server process for {base_url}")
 
 
-def sockets() -> set[Path]:
-    """Those for temporary use, at most a folder deep."""
-    here = Path(tempfile.gettempdir())
-    return {path for pattern in ("*", "apo-*/*") for path in here.glob(pattern) if path.is_socket()}
+def sockets(group: int) -> Path:
+    """The folder for the sockets of a server."""
+    settings = Path(f"/proc/{group}/environ").read_bytes().split(b"\0")
+    (path,) = (one.partition(b"=")[2] for one in settings if one.startswith(b"VLLM_RPC_BASE_PATH="))
+    return Path(path.decode())
 
 
 def alive(group: int) -> bool:
@@ -79,25 +79,25 @@ def kill(process: "subprocess.Popen[str]") -> None:
 
 def test_server_is_shared_and_outlives_no_user() -> None:
     """A second user joins the running server; killed with -9, the last one leaves no orphan and no socket."""
-    before = sockets()
     first, started = hold()
     second, joined = hold()
     group = group_of(started["base_url"])
     lines = command_lines()
-    open_now = sockets() - before
+    folder = sockets(group)
+    opened = list(folder.iterdir())
 
     kill(first)
     time.sleep(3)
     with_one_user = alive(group)
     kill(second)
     deadline = time.monotonic() + 30
-    while (alive(group) or open_now & sockets()) and time.monotonic() < deadline:
+    while (alive(group) or folder.exists()) and time.monotonic() < deadline:
         time.sleep(0.2)
 
     assert started == joined
     assert with_one_user
     assert not alive(group)
-    assert open_now
-    assert not open_now & sockets()
+    assert opened
+    assert not folder.exists()
     # Other users of the machine can read command lines.
     assert [] == [line for line in lines.values() if started["api_key"].encode() in line]

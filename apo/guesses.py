@@ -1,0 +1,135 @@
+"""What stands for models, evaluator and surrogate where an engine runs ahead of itself (`apo.foresight`).
+
+They take down what they are asked, guess what is missing, and end the branch once there is enough.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import TYPE_CHECKING
+
+from apo.backends import Answer, Completion, Request, unmarked
+from apo.candidate import Evaluation, Usage
+from apo.embedding import Embed
+from apo.errors import ApoError
+from apo.evaluation import Evaluator, Pair
+from apo.history import History
+from apo.prompt import Prompt
+from apo.surrogates import Fitted
+from apo.task import Example, Score
+
+if TYPE_CHECKING:
+    from apo.arrays import Floats
+
+HOLE = "(no reply yet)"
+"""Begins what stands for a reply that is not there; what is made of it is not foreseen."""
+
+
+class EnoughError(ApoError):
+    """There is no more to foresee, or no need to."""
+
+
+@dataclass(frozen=True)
+class Mute:
+    """A model that only takes down what it is asked."""
+
+    foreseen: list[Request] = field(default_factory=list)
+
+    def stream(self, requests: Iterable[Request]) -> Iterator[Answer]:
+        """No answer.
+
+        Raises:
+            EnoughError: always.
+        """
+        self.foreseen.extend(requests)
+        raise EnoughError
+
+
+@dataclass(frozen=True)
+class Recalled(Mute):
+    """A proposer's model as far as its replies are there; others are holes."""
+
+    replies: Mapping[Request, Completion] = field(default_factory=dict)
+
+    def stream(self, requests: Iterable[Request]) -> Iterator[Answer]:
+        """What is there.
+
+        Raises:
+            EnoughError: nothing is.
+        """
+        asked = list(requests)
+        there = [self.replies.get(unmarked(request)) for request in asked]
+        if not any(there):
+            yield from super().stream(asked)
+        self.foreseen.extend(asked)
+        for place, (request, reply) in enumerate(zip(asked, there, strict=True)):
+            yield request, reply or Completion(f"{HOLE} {place}", Usage())
+
+
+@dataclass(frozen=True)
+class Guesser(Evaluator):
+    """An evaluator that guesses, and only has taken down what it would ask."""
+
+    backend: Mute
+    history: History = field(default_factory=History)
+    far: int = 64
+    """How many requests are enough."""
+    rng: Random = field(default_factory=Random)
+
+    def prepare(self, pairs: Iterable[Pair]) -> None:
+        """Nothing is embedded for a guess."""
+
+    def evaluate(self, pairs: Iterable[Pair]) -> Iterator[tuple[Evaluation, ...]]:
+        """Each row scored like one of its candidate's rows so far, or where there is none of the best's."""
+        asked = list(pairs)
+        foreseen = self.backend.foreseen
+        foreseen.extend(self._requests(asked, {}))
+        if len(foreseen) >= self.far:
+            raise EnoughError
+        yield tuple(self._guessed(candidate.id, row) for candidate, row in asked)
+
+    def _guessed(self, candidate: str, row: Example) -> Evaluation:
+        best = self.history.best()
+        known = self.history.scores(candidate) or (self.history.scores(best.id) if best else {})
+        score = self.rng.choice(list(known.values())) if known else 0.0
+        return Evaluation(candidate, row.id, row.target, Score(score), Usage())
+
+
+@dataclass(frozen=True)
+class Skipper(Guesser):
+    """An evaluator that guesses the rest of a step, and takes down nothing."""
+
+    step: int = 0
+    """That step's number."""
+
+    def evaluate(self, pairs: Iterable[Pair]) -> Iterator[tuple[Evaluation, ...]]:
+        """Each row scored like one of its candidate's rows so far.
+
+        Raises:
+            EnoughError: the step is over.
+        """
+        if len(self.history.steps) - 1 > self.step:
+            raise EnoughError
+        yield tuple(self._guessed(candidate.id, row) for candidate, row in pairs)
+
+
+@dataclass(frozen=True)
+class Blind:
+    """A surrogate that believes nothing: fitting one takes longer than there is."""
+
+    def fit(self, prompts: Sequence[Prompt], means: "Floats", variances: "Floats", embed: Embed) -> Fitted:
+        """Never.
+
+        Raises:
+            EnoughError: always.
+        """
+        raise EnoughError
+
+
+def unembedded(_texts: Sequence[str]) -> "Floats":
+    """Nothing is embedded for a guess.
+
+    Raises:
+        EnoughError: always.
+    """
+    raise EnoughError
