@@ -117,7 +117,7 @@ def test_what_is_sure_has_more_room() -> None:
         stream = ahead.stream(ask("first", "slow"))
         next(stream)
         assert ahead.roomy
-        ahead.spare(ask(*(f"spare {n}" for n in range(20))))
+        ahead.spare(ask(*(f"spare {n}" for n in range(10 * ROOM))))
         ahead.expect(ask("next 1", "next 2"), ask("guess"))
         list(stream)
         over.set()
