@@ -37,7 +37,7 @@ def test_least(tmp_path: Path) -> None:
 
 
 def test_engine(tmp_path: Path) -> None:
-    """A server that runs share, unless they ask for an engine each; a model with an address needs none."""
+    """The faster one, unless runs ask for an engine each; a model with an address needs none."""
     common = {"engine": "inprocess", "proposal_model": "big"}
     plain, own = (
         specs(tmp_path, {"tasks": ["tickets"], "common": more})["tickets-default-s0"] for more in ({}, common)
@@ -45,7 +45,7 @@ def test_engine(tmp_path: Path) -> None:
     url = {"tasks": ["tickets"], "common": {**common, "proposal_url": "http://h/v1"}}
     mixed = specs(tmp_path, url)["tickets-default-s0"]
 
-    assert "server" == plain.model.engine
+    assert "auto" == plain.model.engine
     assert ["inprocess"] * 2 == [m.engine for m in (own.model, own.proposal_model) if m]
     assert ["inprocess", "server"] == [m.engine for m in (mixed.model, mixed.proposal_model) if m]
 

@@ -117,7 +117,8 @@ def test_server_killed_in_the_middle(tmp_path: Path) -> None:
     """The model server dies in the middle: it is started again, and no row is lost or scored as wrong."""
     folder = RunFolder(tmp_path / "run")
     # A context of its own makes it another server than the one that the other tests share.
-    options = [*OPTIONS, "--calls", "200", "--context", "1024", "--results", str(tmp_path), "--name", "run"]
+    options = [*OPTIONS, "--calls", "200", "--context", "1024", "--engine", "server"]
+    options += ["--results", str(tmp_path), "--name", "run"]
     process = begin("run", "tickets", *options)
     deadline = time.monotonic() + 300
     while held(folder) < 60 and process.poll() is None and time.monotonic() < deadline:
