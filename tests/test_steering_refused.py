@@ -164,7 +164,7 @@ orders: st.SearchStrategy[Order] = st.one_of(
     st.builds(Promote, candidate=ids),
     st.builds(Add, prompt=prompts, parent=st.sampled_from(["", "c0", "c99"])),
     st.builds(
-        SetBudget, budget=st.builds(Budget, st.none() | st.integers(-1, 400), st.none() | st.just(9000))
+        SetBudget, budget=st.builds(Budget, st.none() | st.integers(-1, 400), st.none() | st.just(12_000))
     ),
 )
 
