@@ -107,18 +107,9 @@ def proposing(engine: Engine, times: int = TIMES) -> list[Request]:
     """What the next step's proposer will ask whatever the rest of this step brings, without marks."""
     draws = []
     for time in range(times):
-        history, mute = engine.history.branch(), Mute()
-        skipper = Skipper(
-            Mute(),
-            engine.task.scorer,
-            engine.task.decoding,
-            clock=engine.evaluator.clock,
-            embed=unembedded,
-            history=history,
-            rng=Random(time),
-            step=len(history.steps) - 1,
-        )
-        _go_on(replace(engine, history=history, evaluator=skipper, proposal_backend=mute))
+        mute, step = Mute(), len(engine.history.steps) - 1
+        scorer, decoding = engine.task.scorer, engine.task.decoding
+        _go_on(engine, Skipper(Mute(), scorer, decoding, rng=Random(time), step=step), mute)
         draws.append([unmarked(request) for request in mute.foreseen])
         if not draws[-1]:
             return []
@@ -130,27 +121,21 @@ def _drawn(
     engine: Engine, far: int, rng: Random, replies: Mapping[Request, Completion], alike: bool
 ) -> list[Request]:
     """The next requests, without their marks, if missing answers turn out as drawn."""
-    history, mute = engine.history.branch(), Recalled(replies=replies)
+    mute = Recalled(replies=replies)
     proposer = mute if alike else Recalled(replies=replies)
-    guesser = Guesser(
-        mute,
-        engine.task.scorer,
-        engine.task.decoding,
-        clock=engine.evaluator.clock,
-        embed=unembedded,
-        history=history,
-        far=far,
-        rng=rng,
-    )
-    _go_on(replace(engine, history=history, evaluator=guesser, proposal_backend=proposer))
+    _go_on(engine, Guesser(mute, engine.task.scorer, engine.task.decoding, far=far, rng=rng), proposer)
     return [unmarked(request) for request in mute.foreseen if HOLE not in as_text(request.rendered)]
 
 
-def _go_on(branch: Engine) -> None:
+def _go_on(engine: Engine, guesser: Guesser, proposer: Mute) -> None:
     """Let a branch of a run go on, unseen, until there is enough."""
+    history, clock = engine.history.branch(), engine.evaluator.clock
     branch = replace(
-        branch,
-        store=MemoryStore(clock=branch.evaluator.clock),
+        engine,
+        history=history,
+        store=MemoryStore(clock=clock),
+        evaluator=replace(guesser, clock=clock, embed=unembedded, history=history),
+        proposal_backend=proposer,
         surrogate=Blind(),
         opener=closed,
         observer=lambda _history, _record: None,

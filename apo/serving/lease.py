@@ -42,14 +42,11 @@ def if_unused(path: Path) -> Iterator[bool]:
 
 def in_use(path: Path) -> bool:
     """Whether somebody uses the server; not while it is being stopped."""
-    with _opened(path) as descriptor:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            pass
-        else:
+    with if_unused(path) as unused:
+        if unused:
             return False
-        # Users share the lock, and whoever stops the server has it alone.
+    # Users share the lock, and whoever stops the server has it alone.
+    with _opened(path) as descriptor:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
