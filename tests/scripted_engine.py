@@ -7,7 +7,7 @@ from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 
 from apo.backends import Request
-from apo.backends.frames import Answer, Ask, Drop, Quit, Ready, Refused, pack, to_engine
+from apo.backends.frames import Answer, Answered, Ask, Drop, Quit, Ready, Refused, pack, to_engine
 from apo.backends.vllm import VLLM
 from apo.prompt import as_text
 
@@ -41,11 +41,12 @@ class ScriptedEngine:
             try:
                 while True:
                     match to_engine.decode(pipe.recv_bytes()):
-                        case Ask(number, request):
-                            self.asked.append(request)
-                            answer = self._reply(number, request)
-                            if answer is not None:
-                                pipe.send_bytes(pack(answer))
+                        case Ask(requests):
+                            for number, request in requests:
+                                self.asked.append(request)
+                                answer = self._reply(number, request)
+                                if answer is not None:
+                                    pipe.send_bytes(pack(Answered([answer])))
                         case Drop(numbers):
                             self.dropped += numbers
                         case Quit():

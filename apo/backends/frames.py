@@ -1,4 +1,7 @@
-"""What a run and its engine's process say to each other, as msgpack frames over a socket."""
+"""What a run and its engine's process say to each other, as msgpack frames over a socket.
+
+A frame holds all that there is to say: at a few milliseconds a request each frame of its own would be felt.
+"""
 
 import msgspec
 
@@ -15,10 +18,9 @@ PROBE = (
 
 
 class Ask(msgspec.Struct, frozen=True, tag=True):
-    """A request, under a number that its asker never uses again."""
+    """Requests in the asker's order, each under a number that is never used again."""
 
-    number: int
-    request: Request
+    requests: list[tuple[int, Request]]
 
 
 class Drop(msgspec.Struct, frozen=True, tag=True):
@@ -62,8 +64,14 @@ class Refused(msgspec.Struct, frozen=True, tag=True):
     message: str
 
 
+class Answered(msgspec.Struct, frozen=True, tag=True):
+    """What became of some requests."""
+
+    results: list[Answer | Refused]
+
+
 ToEngine = Ask | Drop | Quit
-FromEngine = Ready | Answer | Refused
+FromEngine = Ready | Answered
 pack = msgspec.msgpack.Encoder().encode
 to_engine: msgspec.msgpack.Decoder[ToEngine] = msgspec.msgpack.Decoder(ToEngine)
 from_engine: msgspec.msgpack.Decoder[FromEngine] = msgspec.msgpack.Decoder(FromEngine)

@@ -1,7 +1,7 @@
 """vLLM's engine in a process of this run's own, without a server between them.
 
-The engine keeps its own queue, so there is no concurrency to find. It is given a batch and a quarter: there
-is always another request when one ends, and a stream that is closed has little to drop.
+The engine keeps its own queue, so there is no concurrency to find. It is given two batches: where answers are
+short most of a batch ends in one step, and the next begins before anything can be asked for them.
 """
 
 import itertools
@@ -9,6 +9,7 @@ import queue
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from multiprocessing.connection import Connection
 
 import msgspec
@@ -22,7 +23,6 @@ from apo.backends.frames import (
     Quit,
     Ready,
     Refused,
-    ToEngine,
     from_engine,
     pack,
 )
@@ -33,8 +33,13 @@ TIMEOUT = 300.0
 """Seconds without any answer, after which those under way are given up."""
 LEAVING = 10.0
 """Seconds that the process has to say goodbye."""
+GROUP = 64
+"""Most requests in one frame: what makes them may be slow."""
 Result = Answer | Refused | Failure
 Answers = queue.SimpleQueue[tuple[int, Result]]
+Numbered = list[tuple[int, Request]]
+Asked = dict[int, tuple[Request, float]]
+"""Requests under way, and when they were asked."""
 
 
 class VLLM:
@@ -47,7 +52,7 @@ class VLLM:
     """
 
     def __init__(self, connection: Connection, ready: Ready, timeout: float = TIMEOUT) -> None:
-        self._line, self._room, self._timeout = _Line(connection), ready.batch + ready.batch // 4, timeout
+        self._line, self._room, self._timeout = _Line(connection), 2 * ready.batch, timeout
         self._numbers = itertools.count()
 
     @property
@@ -66,15 +71,13 @@ class VLLM:
     def stream(self, requests: Iterable[Request]) -> Iterator[tuple[Request, Completion]]:
         """Answer every request, as answers arrive; requests are taken in the asker's thread."""
         answers: Answers = queue.SimpleQueue()
-        asked: dict[int, tuple[Request, float]] = {}
+        asked: Asked = {}
         rest = iter(requests)
         line = self._line
         try:
             while True:
-                for request in itertools.islice(rest, max(0, self._room - len(asked))):
-                    number = next(self._numbers)
-                    asked[number] = (request, time.monotonic())
-                    line.ask(number, request, answers)
+                for new in self._groups(rest, asked):
+                    line.ask(new, answers)
                 if not asked:
                     return
                 for number, result in self._next(line, answers, asked):
@@ -83,15 +86,32 @@ class VLLM:
         finally:
             line.drop([*asked])
 
+    def _groups(self, rest: Iterator[Request], asked: Asked) -> Iterator[Numbered]:
+        """As many requests as there is room for, taken down as asked."""
+        while True:
+            room = self._room - len(asked)
+            new = [
+                (next(self._numbers), request) for request in itertools.islice(rest, max(0, min(room, GROUP)))
+            ]
+            if not new:
+                return
+            now = time.monotonic()
+            asked.update((number, (request, now)) for number, request in new)
+            yield new
+
     def _next(self, line: "_Line", answers: Answers, asked: Iterable[int]) -> list[tuple[int, Result]]:
-        """The next answer, or if there is none for too long, failures of all that were asked."""
+        """The next answers, or if there is none for too long, failures of all that were asked."""
         try:
-            return [answers.get(timeout=self._timeout)]
+            came = [answers.get(timeout=self._timeout)]
         except queue.Empty:
             numbers = [*asked]
             line.drop(numbers)
             late = Failure("timeout", f"the engine answered nothing for {self._timeout:.0f} seconds")
             return [(number, late) for number in numbers]
+        with suppress(queue.Empty):
+            while True:
+                came.append(answers.get_nowait())
+        return came
 
 
 class _Line:
@@ -107,36 +127,41 @@ class _Line:
         self._reader = threading.Thread(target=self._read, name="engine", daemon=True)
         self._reader.start()
 
-    def ask(self, number: int, request: Request, answers: Answers) -> None:
-        """Send a request; its answer, or failure, will be put into `answers`."""
+    def ask(self, requests: Numbered, answers: Answers) -> None:
+        """Send requests; their answers, or failures, will be put into `answers`."""
+        try:
+            packed = pack(Ask(requests))
+        except UnicodeEncodeError as error:
+            if len(requests) > 1:
+                for one in requests:
+                    self.ask([one], answers)
+                return
+            ((number, _),) = requests
+            answers.put((number, Refused(number, str(error))))
+            return
         with self._guard:
             lost = self.lost
             if not lost:
-                self._waiting[number] = answers
+                self._waiting.update((number, answers) for number, _ in requests)
         if lost:
-            answers.put((number, _GONE))
-            return
-        try:
-            self._send(Ask(number, request))
-        except UnicodeEncodeError as error:
-            with self._guard:
-                self._waiting.pop(number, None)
-            answers.put((number, Refused(number, str(error))))
+            for number, _ in requests:
+                answers.put((number, _GONE))
+        else:
+            self._send(packed)
 
     def drop(self, numbers: list[int]) -> None:
         """Nobody waits for these any more."""
         with self._guard:
             known = [number for number in numbers if self._waiting.pop(number, None) is not None]
         if known:
-            self._send(Drop(known))
+            self._send(pack(Drop(known)))
 
     def close(self) -> None:
         """Ask the process to end, and wait until it has let go."""
-        self._send(Quit())
+        self._send(pack(Quit()))
         self._reader.join(LEAVING)
 
-    def _send(self, frame: ToEngine) -> None:
-        packed = pack(frame)
+    def _send(self, packed: bytes) -> None:
         try:
             with self._writing:
                 self._connection.send_bytes(packed)
@@ -159,9 +184,10 @@ class _Line:
         if isinstance(frame, Ready):
             return
         with self._guard:
-            answers = self._waiting.pop(frame.number, None)
-        if answers is not None:
-            answers.put((frame.number, frame))
+            askers = [(self._waiting.pop(result.number, None), result) for result in frame.results]
+        for answers, result in askers:
+            if answers is not None:
+                answers.put((result.number, result))
 
 
 _GONE = Failure("connection", "the engine's process has ended")

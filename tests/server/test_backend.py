@@ -48,7 +48,8 @@ def test_engine_without_a_server_is_the_same(own: Link, identity: Identity) -> N
 
 def test_both_engines_answer_alike(own: Link, server: Server) -> None:
     """Chats, texts, seeded draws and choices: most answers are equal, and all their token counts."""
-    chats = [(Message("system", "Be brief."), Message("user", f"What is {n} plus one?")) for n in range(16)]
+    texts = [f"Add one.\n\nInput: 1\nAnswer: 2\n\nInput: {n}\nAnswer:" for n in range(16)]  # begin alike
+    chats = [(Message("system", "Be brief."), Message("user", text)) for text in texts]
     requests = [
         *(Request(chat, 8, tag=f"chat {n}") for n, chat in enumerate(chats)),
         *(Request(f"{n}, {n + 1}, {n + 2},", 8, stop=(",",), tag=f"text {n}") for n in range(16)),
