@@ -76,11 +76,14 @@ class Guesser(Evaluator):
     """How many requests are enough."""
     rng: Random = field(default_factory=Random)
 
+    urns: dict[str, list[float]] = field(default_factory=dict)
+    """What the scores of each candidate's missing rows are drawn from."""
+
     def prepare(self, pairs: Iterable[Pair]) -> None:
         """Nothing is embedded for a guess."""
 
     def evaluate(self, pairs: Iterable[Pair]) -> Iterator[tuple[Evaluation, ...]]:
-        """Each row scored like one of its candidate's rows so far, or where there is none of the best's."""
+        """Each row with a score from its candidate's urn."""
         asked = list(pairs)
         foreseen = self.backend.foreseen
         foreseen.extend(self._requests(asked, {}))
@@ -89,10 +92,23 @@ class Guesser(Evaluator):
         yield tuple(self._guessed(candidate.id, row) for candidate, row in asked)
 
     def _guessed(self, candidate: str, row: Example) -> Evaluation:
-        best = self.history.best()
-        known = self.history.scores(candidate) or (self.history.scores(best.id) if best else {})
-        score = self.rng.choice(list(known.values())) if known else 0.0
+        if candidate not in self.urns:
+            self.urns[candidate] = self._urn(candidate)
+        score = self.rng.choice(self.urns[candidate])
         return Evaluation(candidate, row.id, row.target, Score(score), Usage())
+
+    def _urn(self, candidate: str) -> list[float]:
+        """Its rows' scores, as many drawn anew: how good it is is not known either (the bootstrap).
+
+        Of a candidate without a row any other's stand for its, as candidates differ more than rows do.
+        """
+        history = self.history
+        known = history.scores(candidate)
+        if not known:
+            others = [scores for one in history.candidates if (scores := history.scores(one))]
+            known = self.rng.choice(others) if others else {}
+        seen = [*known.values()] or [0.0]
+        return self.rng.choices(seen, k=len(seen))
 
 
 @dataclass(frozen=True)
@@ -103,7 +119,7 @@ class Skipper(Guesser):
     """That step's number."""
 
     def evaluate(self, pairs: Iterable[Pair]) -> Iterator[tuple[Evaluation, ...]]:
-        """Each row scored like one of its candidate's rows so far.
+        """Each row with a score from its candidate's urn.
 
         Raises:
             EnoughError: the step is over.

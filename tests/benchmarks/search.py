@@ -88,9 +88,9 @@ def _measured(name: str, data: Path) -> str:
         str(len(done)),
         str(sum(completion.usage.completion_tokens for completion in done)),
         words.duration(alone[0]),
-        f"{words.duration(history.seconds)} ({alone[0] / history.seconds:.2f})",
-        f"{words.duration(other)} ({alone[0] / other:.2f})",
-        f"{words.duration(alone[1])} ({alone[0] / alone[1]:.2f})",
+        f"{words.duration(history.seconds)} ({alone[0] / history.seconds:.3f})",
+        f"{words.duration(other)} ({alone[0] / other:.3f})",
+        f"{words.duration(alone[1])} ({alone[0] / alone[1]:.3f})",
     )
     return f"| {' | '.join(cells)} |"
 
