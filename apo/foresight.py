@@ -3,9 +3,10 @@
 While the last rows of a plan are answered the server has room, but what comes next depends on these very
 rows. So a branch of the history is gone on with by the same engine, as a run that was cut off is, except
 that the score of each missing answer is drawn from those that its candidate has. Only the requests are
-of interest; the branch is forgotten. This is done a few times: what comes each time is as good as sure, and
-what comes mostly a guess. What a proposer asks is foreseen too, and as its replies come, one by one, what
-follows from those that are there; but nothing that depends on weights or on embeddings.
+of interest; the branch is forgotten. This is done a few times, with candidates as good as they may well be:
+what comes each time is as good as sure, and what comes mostly a guess. What a proposer asks is foreseen too,
+and as its replies come, one by one, what follows from those that are there; but nothing that depends on
+weights or on embeddings.
 
 Some of what is asked later does not depend on what is missing: often what the next proposer asks, long texts
 that a server writes one by one where it has nothing beside them. And whatever the search finds, the seed will

@@ -75,7 +75,6 @@ class Guesser(Evaluator):
     far: int = 64
     """How many requests are enough."""
     rng: Random = field(default_factory=Random)
-
     urns: dict[str, list[float]] = field(default_factory=dict)
     """What the scores of each candidate's missing rows are drawn from."""
 
