@@ -1,6 +1,7 @@
 """Seconds that vLLM's engine takes for batches of requests, in a process of its own.
 
-Once it knows all requests beforehand, and once each batch begins when the one before has ended.
+Once it knows all requests beforehand, and if there are several batches once each begins when the one before
+has ended.
 
     python -m tests.benchmarks.engine_alone MODEL BATCHES_JSON SECONDS_JSON
 """
@@ -23,7 +24,7 @@ from tests.benchmarks.llm_chat import loaded
 
 
 def main() -> None:
-    """Write both times, in seconds, into the second file."""
+    """Write the times, in seconds, into the second file."""
     batches = msgspec.json.decode(Path(sys.argv[2]).read_bytes(), type=list[list[Request]])
     weights = resolve(sys.argv[1], Lines().waiting)
     os.environ.update(environment(weights, Options(), "none"))
@@ -35,7 +36,7 @@ def main() -> None:
     every = _prepared([request for batch in batches for request in batch], tokenizer)
     llm.generate(every[0][:4], every[1][:4], use_tqdm=False)
     found = []
-    for parts in ([every], prepared):
+    for parts in ([every], prepared)[: len(batches)]:
         llm.reset_prefix_cache()
         began = time.monotonic()
         for prompts, sampling in parts:

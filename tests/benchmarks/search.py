@@ -4,11 +4,13 @@ A default run is recorded: its requests, of all roles, and the seconds from its 
 the engine answers the same requests in a process of its own, as many at once as it likes; that is what the
 machine can do. A run knows no request before the answers on which it depends, so the engine also answers them
 batch by batch, each when the one before has ended. The same run through a server follows, where the default
-is without one. Loading and compiling are counted nowhere.
+is without one. The first two are done three times in turn: times and ratios are medians, with all ratios.
+Loading and compiling are counted nowhere.
 
     python -m tests.benchmarks.search DATA_DIR [TASK ...]
 """
 
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -31,7 +33,10 @@ from tests.benchmarks.page import public_data, publish
 
 TASKS = ("instruction_induction/sentiment", "instruction_induction/active_to_passive")
 CALLS = 2000
+TURNS = 3
 OUTPUT = Path("results/benchmarks/search.md")
+Seen = list[list[tuple[Request, Completion]]]
+"""Requests and answers, batch by batch."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,7 @@ class Recorded:
     """A backend that keeps what it was asked, and answered, batch by batch."""
 
     backend: Backend
-    seen: list[list[tuple[Request, Completion]]]
+    seen: Seen
 
     def stream(self, requests: Iterable[Request]) -> Iterator[tuple[Request, Completion]]:
         """The backend's answers."""
@@ -66,39 +71,51 @@ def _measured(name: str, data: Path) -> str:
         cache=False,
     )
     with tempfile.TemporaryDirectory() as kept:
-        history, seen = _searched(spec, Path(kept) / "default")
-        asked = Path(kept) / "requests.json"
-        asked.write_bytes(msgspec.json.encode([[request for request, _ in batch] for batch in seen if batch]))
-        told = Path(kept) / "seconds.json"
-        command = [
-            sys.executable,
-            "-m",
-            "tests.benchmarks.engine_alone",
-            DEFAULT_MODEL,
-            str(asked),
-            str(told),
-        ]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-        alone = msgspec.json.decode(told.read_bytes(), type=tuple[float, float])
+        turns = [_turn(spec, Path(kept) / str(turn), batches=turn == 0) for turn in range(TURNS)]
         served = replace(spec, model=replace(spec.model, engine="server"))
         other = _searched(served, Path(kept) / "server")[0].seconds
-    done = [completion for batch in seen for _, completion in batch]
+    done = [completion for batch in turns[0].seen for _, completion in batch]
+    alone, batches = statistics.median(turn.alone[0] for turn in turns), turns[0].alone[-1]
+    ratios = sorted(turn.alone[0] / turn.seconds for turn in turns)
     cells = (
         name,
         str(len(done)),
         str(sum(completion.usage.completion_tokens for completion in done)),
-        words.duration(alone[0]),
-        f"{words.duration(history.seconds)} ({alone[0] / history.seconds:.3f})",
-        f"{words.duration(other)} ({alone[0] / other:.3f})",
-        f"{words.duration(alone[1])} ({alone[0] / alone[1]:.3f})",
+        words.duration(alone),
+        words.duration(statistics.median(turn.seconds for turn in turns)),
+        f"{statistics.median(ratios):.3f} ({', '.join(f'{ratio:.3f}' for ratio in ratios)})",
+        f"{words.duration(other)} ({alone / other:.3f})",
+        f"{words.duration(batches)} ({turns[0].alone[0] / batches:.3f})",
     )
     return f"| {' | '.join(cells)} |"
 
 
-def _searched(spec: RunSpec, results: Path) -> tuple[History, list[list[tuple[Request, Completion]]]]:
+@dataclass(frozen=True)
+class Turn:
+    """One search, and the engine alone with its requests."""
+
+    seconds: float
+    seen: Seen
+    alone: list[float]
+    """Seconds for all at once, and batch by batch where that was asked for."""
+
+
+def _turn(spec: RunSpec, kept: Path, batches: bool) -> Turn:
+    history, seen = _searched(spec, kept / "default")
+    parts = [[request for request, _ in batch] for batch in seen if batch]
+    if not batches:
+        parts = [[request for part in parts for request in part]]
+    asked, told = kept / "requests.json", kept / "seconds.json"
+    asked.write_bytes(msgspec.json.encode(parts))
+    program = [sys.executable, "-m", "tests.benchmarks.engine_alone", DEFAULT_MODEL, str(asked), str(told)]
+    subprocess.run(program, check=True, stdout=subprocess.DEVNULL)
+    return Turn(history.seconds, seen, msgspec.json.decode(told.read_bytes(), type=list[float]))
+
+
+def _searched(spec: RunSpec, results: Path) -> tuple[History, Seen]:
     """The run, and all that its models were asked."""
     task = load(spec.task)
-    seen: list[list[tuple[Request, Completion]]] = []
+    seen: Seen = []
     folder = runs.named(results, "search", spec)
     with folder.locked(), runner.connected(spec, Lines().waiting) as models:
         link = replace(models.task, backend=Recorded(models.task.backend, seen))
@@ -111,8 +128,8 @@ def _head() -> str:
     return (
         f"# A search against the engine alone\n\n{told}\n\n{DEFAULT_MODEL} on {machine()}; {CALLS} calls, "
         "default settings (to reach: 0.85 of the engine alone).\n\n"
-        "| task | requests | tokens written | engine alone | search (ratio) | through a server (ratio) | "
-        "batch by batch (ratio) |\n| --- | --- | --- | --- | --- | --- | --- |"
+        "| task | requests | tokens written | engine alone | search | ratio (of each turn) | "
+        "through a server (ratio) | batch by batch (ratio) |\n|" + " --- |" * 8
     )
 
 
