@@ -89,10 +89,8 @@ class VLLM:
     def _groups(self, rest: Iterator[Request], asked: Asked) -> Iterator[Numbered]:
         """As many requests as there is room for, taken down as asked."""
         while True:
-            room = self._room - len(asked)
-            new = [
-                (next(self._numbers), request) for request in itertools.islice(rest, max(0, min(room, GROUP)))
-            ]
+            taken = itertools.islice(rest, min(GROUP, self._room - len(asked)))
+            new = [(next(self._numbers), request) for request in taken]
             if not new:
                 return
             now = time.monotonic()

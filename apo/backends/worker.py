@@ -90,14 +90,15 @@ class Worker:
     def __init__(self, engine: AsyncLLM, connection: Connection) -> None:
         self._engine, self._connection = engine, connection
         self._context: int = engine.model_config.max_model_len
+        tokenizer = engine.get_tokenizer()
         # What the server gives to the template of a chat that says nothing of it.
         self._template = {
             "add_generation_prompt": True,
             "continue_final_message": False,
             "tools": None,
-            "tokenize": is_mistral_tokenizer(engine.get_tokenizer()),
+            "tokenize": is_mistral_tokenizer(tokenizer),
         }
-        encode = byte_level(engine.get_tokenizer())
+        encode = byte_level(tokenizer)
         self._prefixes = None if encode is None else Prefixes(encode)
         self._under_way: dict[int, asyncio.Task[None]] = {}
         self._turn = asyncio.Lock()
@@ -190,16 +191,18 @@ class Worker:
 
     def _render(self, rendered: Rendered, most: int) -> Any:
         """Messages or text as the server tokenizes them: special tokens of a chat come from its template."""
-        renderer, special = self._engine.renderer, isinstance(rendered, str)
-        prompt = {"prompt": rendered} if isinstance(rendered, str) else self._templated(rendered)
+        special = isinstance(rendered, str)
         how = TokenizeParams(self._context, max_output_tokens=most, add_special_tokens=special)
-        return renderer.render_cmpl([prompt], how)[0]
+        prompt = {"prompt": rendered} if isinstance(rendered, str) else self._templated(rendered, how)
+        return self._engine.renderer.render_cmpl([prompt], how)[0]
 
-    def _templated(self, chat: Sequence[Message]) -> Any:
+    def _templated(self, chat: Sequence[Message], how: TokenizeParams) -> Any:
         """A chat's text, with its tokens where they are found faster here."""
-        how = ChatParams(chat_template_kwargs=self._template)
-        _, prompt = self._engine.renderer.render_messages([asdict(message) for message in chat], how)
+        renderer, style = self._engine.renderer, ChatParams(chat_template_kwargs=self._template)
+        _, prompt = renderer.render_messages([asdict(message) for message in chat], style)
         if self._prefixes is not None and "prompt_token_ids" not in prompt:
+            # Refused before it is made tokens if it is far too long, as where the renderer does both.
+            prompt = how.apply_pre_tokenization(renderer.tokenizer, prompt)
             prompt["prompt_token_ids"] = self._prefixes.tokens(prompt["prompt"])
         return prompt
 

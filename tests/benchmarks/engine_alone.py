@@ -36,7 +36,7 @@ def main() -> None:
     every = _prepared([request for batch in batches for request in batch], tokenizer)
     llm.generate(every[0][:4], every[1][:4], use_tqdm=False)
     found = []
-    for parts in ([every], prepared)[: len(batches)]:
+    for parts in ([every], prepared) if len(batches) > 1 else ([every],):
         llm.reset_prefix_cache()
         began = time.monotonic()
         for prompts, sampling in parts:
