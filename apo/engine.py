@@ -21,7 +21,7 @@ from apo.forecasting import FIRST_ROWS, check_enough, first_forecast
 from apo.history import UNFIT, History
 from apo.metering import MeteredModel
 from apo.orders import PROMOTED
-from apo.planning import planned
+from apo.planning import longest_first, planned
 from apo.plugins import foreign
 from apo.proposing import allowed, candidates, share
 from apo.schedulers import Scheduler
@@ -234,7 +234,8 @@ class Engine:
                 self.emit(events.CandidatesPromoted(rows=further))
             if not plan.assignments or self.steering.stopping:
                 return
-            self._ask([(self.history.candidates[c], rows[row]) for c, row in plan.assignments])
+            asked = longest_first(plan.assignments, self.history)
+            self._ask([(self.history.candidates[c], rows[row]) for c, row in asked])
 
     def _ask_first(self) -> None:
         """The seed's rows from which the forecast is made, before any other."""

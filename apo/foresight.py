@@ -13,9 +13,10 @@ that a server writes one by one where it has nothing beside them. And whatever t
 meet the sealed test: its answers fill what room is left, and nobody sees them before.
 """
 
+import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from random import Random
 
@@ -37,10 +38,30 @@ TIMES = 8
 """How often the rest of a plan is guessed."""
 MOSTLY = 0.5
 """Share of these times that make a guess."""
+STEPS = 4
+"""How far ahead it is guessed what a proposer asks: long texts take as long as some steps."""
 LOOK_EVERY = 0.25
 """Seconds between two looks ahead, at least."""
 LOOKING = 0.1
-"""Of the time, what looking may take: the model may need the processor."""
+"""Of the time, what looking may take of a processor: the model may need it."""
+
+
+@dataclass
+class Pace:
+    """How often something may be looked at: every LOOK_EVERY seconds, and for LOOKING of the time at most."""
+
+    after: float = float("-inf")
+
+    def due(self, now: float) -> bool:
+        """Whether it may be."""
+        return now >= self.after
+
+    @contextmanager
+    def measured(self, clock: Callable[[], float]) -> Iterator[None]:
+        """Around a look. What counts is a processor's time, not how long others had it meanwhile."""
+        began = time.thread_time()
+        yield
+        self.after = clock() + max(LOOK_EVERY, (time.thread_time() - began) / LOOKING)
 
 
 @dataclass(frozen=True)
@@ -70,7 +91,9 @@ class Foreseen:
     """The next requests of a run, those under way among them, without their marks."""
 
     sure: list[Request]
+    """In the order in which they are asked."""
     guessed: list[Request]
+    """The most probable first."""
 
 
 def foreseen(
@@ -80,7 +103,7 @@ def foreseen(
     replies: Mapping[Request, Completion] | None = None,
     alike: bool = True,
 ) -> Foreseen:
-    """What a run asks next, in the order in which it does so: up to `far` requests, or a plan's rows more.
+    """What a run asks next: up to `far` requests, or a plan's rows more.
 
     Args:
         engine: the run's.
@@ -89,10 +112,11 @@ def foreseen(
         replies: what a proposer's model has answered so far.
         alike: whether what proposers ask is of interest: their model is the task's.
     """
-    draws = [_drawn(engine, far, Random(time), replies or {}, alike) for time in range(times)]
+    draws = [_drawn(engine, far, Random(draw), replies or {}, alike) for draw in range(times)]
     often = Counter(request for draw in draws for request in set(draw))
     sure = [request for request in draws[0] if often[request] == times]
-    return Foreseen(sure, [request for request in draws[0] if MOSTLY * times <= often[request] < times])
+    guessed = [request for request in draws[0] if MOSTLY * times <= often[request] < times]
+    return Foreseen(sure, sorted(guessed, key=lambda request: -often[request]))
 
 
 def spare(engine: Engine) -> list[Request]:
@@ -104,14 +128,14 @@ def spare(engine: Engine) -> list[Request]:
     return [unmarked(request) for request in mute.foreseen]
 
 
-def proposing(engine: Engine, times: int = TIMES) -> list[Request]:
-    """What the next step's proposer will ask whatever the rest of this step brings, without marks."""
+def proposing(engine: Engine, times: int = TIMES, steps: int = STEPS) -> list[Request]:
+    """What a proposer will ask first in the next `steps`, whatever comes before that, without marks."""
     draws = []
-    for time in range(times):
-        mute, step = Mute(), len(engine.history.steps) - 1
+    for draw in range(times):
+        mute, last = Mute(), len(engine.history.steps) - 2 + steps
         scorer, decoding = engine.task.scorer, engine.task.decoding
-        _go_on(engine, Skipper(Mute(), scorer, decoding, rng=Random(time), step=step), mute)
-        draws.append([unmarked(request) for request in mute.foreseen])
+        _go_on(engine, Skipper(Mute(), scorer, decoding, rng=Random(draw), last=last), mute)
+        draws.append(_whole(mute.foreseen))
         if not draws[-1]:
             return []
     everywhere = set(draws[0]).intersection(*draws)
@@ -125,7 +149,12 @@ def _drawn(
     mute = Recalled(replies=replies)
     proposer = mute if alike else Recalled(replies=replies)
     _go_on(engine, Guesser(mute, engine.task.scorer, engine.task.decoding, far=far, rng=rng), proposer)
-    return [unmarked(request) for request in mute.foreseen if HOLE not in as_text(request.rendered)]
+    return _whole(mute.foreseen)
+
+
+def _whole(requests: Iterable[Request]) -> list[Request]:
+    """Those that hold nothing that is not there, without their marks."""
+    return [unmarked(request) for request in requests if HOLE not in as_text(request.rendered)]
 
 
 def _go_on(engine: Engine, guesser: Guesser, proposer: Mute) -> None:
@@ -155,21 +184,25 @@ def looking_ahead(
 
     `alike`: it is also what proposers ask.
     """
-    due, looked = float("-inf"), 0
+    looked, spared = 0, False
+    early, next_ones = Pace(), Pace()
 
     def look(engine: Engine) -> None:
-        nonlocal due, looked
-        clock = engine.evaluator.clock
-        if not ahead.roomy or engine.steering.halted or clock() < due:
+        nonlocal looked, spared
+        clock, steps = engine.evaluator.clock, engine.history.steps
+        if engine.steering.halted:
             return
-        now, steps = clock(), engine.history.steps
-        if len(steps) > looked and steps[-1].proposed is not None:
-            later = spare(engine) if not looked else []
-            later = [*proposing(engine), *later] if alike else later
-            ahead.spare(request for request in later if not known(request))
+        if alike and len(steps) > looked and steps[-1].proposed is not None and early.due(clock()):
+            with early.measured(clock):
+                ahead.early(request for request in proposing(engine) if not known(request))
             looked = len(steps)
-        found = foreseen(engine, ahead.far, replies=replies, alike=alike)
-        ahead.expect(*([r for r in requests if not known(r)] for requests in (found.sure, found.guessed)))
-        due = clock() + max(LOOK_EVERY, (clock() - now) / LOOKING)
+        if not ahead.roomy or not next_ones.due(clock()):
+            return
+        with next_ones.measured(clock):
+            if not spared:
+                ahead.spare(request for request in spare(engine) if not known(request))
+                spared = True
+            found = foreseen(engine, ahead.far, replies=replies, alike=alike)
+            ahead.expect(*([r for r in requests if not known(r)] for requests in (found.sure, found.guessed)))
 
     return look

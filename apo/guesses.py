@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from apo.arrays import Floats
 
 HOLE = "(no reply yet)"
-"""Begins what stands for a reply that is not there; what is made of it is not foreseen."""
+"""Begins what stands for a text that is not there; what is made of it is not foreseen."""
+BOTH = (0.0, 1.0)
+"""The worst and the best score."""
 
 
 class EnoughError(ApoError):
@@ -94,36 +96,38 @@ class Guesser(Evaluator):
         if candidate not in self.urns:
             self.urns[candidate] = self._urn(candidate)
         score = self.rng.choice(self.urns[candidate])
-        return Evaluation(candidate, row.id, row.target, Score(score), Usage())
+        return Evaluation(candidate, row.id, HOLE, Score(score), Usage())
 
     def _urn(self, candidate: str) -> list[float]:
-        """Its rows' scores, as many drawn anew: how good it is is not known either (the bootstrap).
+        """Its rows' scores, one wrong and one right, as many drawn anew: how good it is is not known either
+        (the bootstrap; the two more are Laplace's rule, without which all rows are like the first).
 
-        Of a candidate without a row any other's stand for its, as candidates differ more than rows do.
+        Of a candidate without a row any other's stand for its, as candidates differ more than rows do, or
+        none: it may be unlike all others.
         """
         history = self.history
-        known = history.scores(candidate)
+        known = [*history.scores(candidate).values()]
         if not known:
-            others = [scores for one in history.candidates if (scores := history.scores(one))]
-            known = self.rng.choice(others) if others else {}
-        seen = [*known.values()] or [0.0]
-        return self.rng.choices(seen, k=len(seen))
+            others = [[*scores.values()] for one in history.candidates if (scores := history.scores(one))]
+            known = self.rng.choice([*others, []])
+        known += BOTH
+        return self.rng.choices(known, k=len(known))
 
 
 @dataclass(frozen=True)
 class Skipper(Guesser):
-    """An evaluator that guesses the rest of a step, and takes down nothing."""
+    """An evaluator that guesses the rest of some steps, and takes down nothing."""
 
-    step: int = 0
-    """That step's number."""
+    last: int = 0
+    """The last step's number."""
 
     def evaluate(self, pairs: Iterable[Pair]) -> Iterator[tuple[Evaluation, ...]]:
         """Each row with a score from its candidate's urn.
 
         Raises:
-            EnoughError: the step is over.
+            EnoughError: that step is over.
         """
-        if len(self.history.steps) - 1 > self.step:
+        if len(self.history.steps) - 1 > self.last:
             raise EnoughError
         yield tuple(self._guessed(candidate.id, row) for candidate, row in pairs)
 

@@ -1,12 +1,16 @@
 """What a scheduler says next, if it keeps to its contract: a broken one must not spend."""
 
 from collections.abc import Sequence
+from itertools import islice
 
 from apo.belief import Belief
 from apo.errors import RunError
 from apo.history import History
 from apo.plugins import foreign
 from apo.schedulers import Plan, Scheduler
+
+FIRST = 8
+"""Rows that tell how long a candidate's answers are."""
 
 
 def planned(
@@ -26,3 +30,19 @@ def planned(
             f"{allowance} calls are left, {len(again)} of them a second time."
         )
     return plan
+
+
+def longest_first(assignments: Sequence[tuple[str, str]], history: History) -> list[tuple[str, str]]:
+    """The same rows, those of candidates with the longest answers first, since a plan ends with its last
+    answer (Graham 1969, longest processing time); rows of one candidate stay together.
+
+    Answers of one candidate may have 2 tokens and of another 30, as both show their exemplars' form.
+    """
+    length = {candidate: _length(candidate, history) for candidate, _ in assignments}
+    return sorted(assignments, key=lambda assignment: -length[assignment[0]])
+
+
+def _length(candidate: str, history: History) -> float:
+    """Mean tokens of its first answers; 0 without any."""
+    first = [e.usage.completion_tokens for e in islice(history.evaluations(candidate).values(), FIRST)]
+    return sum(first) / max(1, len(first))

@@ -156,6 +156,60 @@ def test_spare_requests_that_fail_are_not_asked_again() -> None:
     assert backend.asked["bad"] == 1
 
 
+def test_long_texts_are_asked_at_once() -> None:
+    """Though the stream under way has requests left; each once, also if it failed."""
+    asked: dict[str, threading.Event] = {name: threading.Event() for name in ("text", "other", "last")}
+
+    def answer(request: Request) -> str | Failure:
+        asked.get(str(request.rendered), threading.Event()).set()
+        return Failure("server", "no") if request.rendered == "other" else f"to {request.rendered}"
+
+    def requests() -> Iterator[Request]:
+        yield from ask("first")
+        ahead.early(ask("text", "other"))
+        assert asked["text"].wait(PATIENCE)
+        assert asked["other"].wait(PATIENCE)
+        yield from ask("second")
+
+    backend = Eager(answer)
+    with closing(Ahead(backend)) as ahead:
+        list(ahead.stream(requests()))
+        ahead.early(ask("text", "other", "last"))
+        assert asked["last"].wait(PATIENCE)
+        ((_, completion),) = ahead.stream(ask("text"))
+    assert completion.text == "to text"
+    assert backend.asked["text"] == backend.asked["other"] == 1
+
+
+def test_requests_go_out_together() -> None:
+    """Room for one alone is not used: each group takes a thread, and begins alike."""
+    sizes, over = list[int](), threading.Event()
+
+    class Grouped(Eager):
+        """Takes down how many requests a stream has."""
+
+        def stream(self, requests: Iterable[Request]) -> Iterator[tuple[Request, Completion]]:
+            """As ever."""
+            taken = list(requests)
+            sizes.append(len(taken))
+            return super().stream(taken)
+
+    def answer(request: Request) -> str:
+        if request.rendered == "next 399":
+            over.set()
+        assert request.rendered != "slow" or over.wait(PATIENCE)
+        return ""
+
+    with closing(Ahead(Grouped(answer))) as ahead:
+        stream = ahead.stream(ask("first", "slow"))
+        next(stream)
+        ahead.expect(ask(*(f"next {n}" for n in range(400))))
+        list(stream)
+    assert sum(sizes) == 2 + 400
+    assert min(sizes[1:-1]) >= ROOM
+    assert len(sizes) < 400 / ROOM + 3
+
+
 def test_what_was_answered_ahead_is_not_asked_again() -> None:
     """An answer that was ready may not be in the journal yet, so its request may still be foreseen."""
     came = threading.Event()

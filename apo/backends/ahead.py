@@ -7,6 +7,7 @@ little, since it holds up what is wanted. An answer is given for the very reques
 decided depends on what was expected.
 """
 
+import queue
 import threading
 from asyncio import CancelledError
 from collections import OrderedDict, deque
@@ -23,6 +24,10 @@ ROOM = 8
 """How many times as many a backend answers at about its full speed."""
 KEPT = 4096
 """Most answers that wait to be asked for; a quarter of them may be for a later time."""
+ASKERS = 32
+"""Threads that ask ahead."""
+GROUPS = 8
+"""Share of the room that must be free before more is asked, one over it."""
 Queue = OrderedDict[Request, None]
 """Requests without their marks, the first to be asked first."""
 
@@ -43,7 +48,8 @@ class Ahead:
 
     Once the stream under way has handed out all its requests, others are asked: first what is sure to be
     asked next, then what is sure to be asked some time, both until ROOM times `enough` are under way, then
-    guesses, until `enough` are. Failures are dropped: who wants the answer asks again.
+    guesses, until `enough` are. Only what takes long is asked early, at any time. Failures are dropped: who
+    wants the answer asks again.
 
     Args:
         backend: what is asked.
@@ -65,6 +71,11 @@ class Ahead:
         """How many of these are asked and have no answer yet."""
         self._answers: OrderedDict[Request, Completion] = OrderedDict()
         self._idle = False
+        self._groups: queue.SimpleQueue[list[Request] | None] = queue.SimpleQueue()
+        """What is to be asked ahead; None: no more."""
+        # Begun now: beside a busy engine a new thread waits up to 150 ms for a processor, an old one 2.
+        for _ in range(ASKERS):
+            threading.Thread(target=self._work, name="ahead", daemon=True).start()
         self.asked = 0
         """Requests that were asked ahead of time."""
         self.used = 0
@@ -86,6 +97,10 @@ class Ahead:
         return 2 * self._room
 
     @property
+    def _busy(self) -> int:
+        return self._wanted + len(self._under_way)
+
+    @property
     def _room(self) -> int:
         return ROOM * self._enough()
 
@@ -101,6 +116,13 @@ class Ahead:
             new = self._new(r for r in islice(requests, KEPT // 4) if unmarked(r) not in self._named)
             self._named.update(new)
             self._spare = new | self._spare
+
+    def early(self, requests: Iterable[Request]) -> None:
+        """Ask now, whatever is under way, what will be wanted some time and takes long; each once at most."""
+        with self._changed:
+            new = self._new(r for r in requests if unmarked(r) not in self._named)
+            self._named.update(new)
+            self._start([*new])
 
     def _new(self, requests: Iterable[Request]) -> Queue:
         known = (self._answers, self._under_way, self._handed_out)
@@ -131,8 +153,10 @@ class Ahead:
     def close(self) -> None:
         """Expect nothing any more."""
         with self._changed:
-            for queue in (self._sure, self._spare, self._guessed):
-                queue.clear()
+            for waiting in (self._sure, self._spare, self._guessed):
+                waiting.clear()
+        for _ in range(ASKERS):
+            self._groups.put(None)
 
     def _feed(self, flow: _Flow) -> Iterator[Request]:
         """What is to be asked; maybe in the backend's thread, so it never waits for an answer."""
@@ -180,33 +204,51 @@ class Ahead:
                 yield from self._backend.stream(lost)
 
     def _top_up(self) -> None:
-        """Ask what is expected, as long as there is room."""
+        """Ask what is expected, once there is room for some: what goes out together begins alike."""
+        new: list[Request] = []
+        if self._busy > self._room - self._room // GROUPS:
+            return
         while self._idle and (request := self._next()) is not None:
             self._under_way.add(request)
-            self.asked += 1
-            threading.Thread(target=self._ask, args=(request,), name="ahead", daemon=True).start()
+            new.append(request)
+        self._start(new)
+
+    def _start(self, requests: list[Request]) -> None:
+        if requests:
+            self._under_way.update(requests)
+            self.asked += len(requests)
+            self._groups.put(requests)
 
     def _next(self) -> Request | None:
         """What is asked next, if there is room for it."""
-        busy, room = self._wanted + len(self._under_way), self._room
-        for queue, most in ((self._sure, room), (self._spare, room), (self._guessed, self._enough())):
-            while queue and busy < most:
-                request, _ = queue.popitem(last=False)
+        room = self._room
+        for waiting, most in ((self._sure, room), (self._spare, room), (self._guessed, self._enough())):
+            while waiting and self._busy < most:
+                request, _ = waiting.popitem(last=False)
                 if request not in self._under_way and request not in self._answers:
                     return request
         return None
 
-    def _ask(self, request: Request) -> None:
-        answers: list[Answer] = []
+    def _work(self) -> None:
+        while (requests := self._groups.get()) is not None:
+            self._ask(requests)
+
+    def _ask(self, requests: list[Request]) -> None:
         # What breaks the backend is told to who wants an answer of it.
         with suppress(Exception, CancelledError):
-            answers += self._backend.stream([request])
+            for request, completion in self._backend.stream(requests):
+                with self._changed:
+                    self._came(request, completion)
         with self._changed:
-            self._under_way.discard(request)
-            for _, completion in answers:
-                if completion.failure is None:
-                    self._answers[request] = completion
-            if len(self._answers) > KEPT:
-                self._answers.popitem(last=False)
+            self._under_way.difference_update(requests)
             self._top_up()
             self._changed.notify_all()
+
+    def _came(self, request: Request, completion: Completion) -> None:
+        self._under_way.discard(request)
+        if completion.failure is None:
+            self._answers[request] = completion
+        if len(self._answers) > KEPT:
+            self._answers.popitem(last=False)
+        self._top_up()
+        self._changed.notify_all()
