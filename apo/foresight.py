@@ -8,9 +8,10 @@ what comes each time is as good as sure, and what comes mostly a guess. What a p
 and as its replies come, one by one, what follows from those that are there; but nothing that depends on
 weights or on embeddings.
 
-Some of what is asked later does not depend on what is missing: often what the next proposer asks, long texts
-that a server writes one by one where it has nothing beside them. And whatever the search finds, the seed will
-meet the sealed test: its answers fill what room is left, and nobody sees them before.
+Some of what is asked later does not depend on what is missing: often what a proposer asks in one of the
+next steps, long texts that a server writes one by one where it has nothing beside them, so they are asked at
+once. And whatever the search finds, the seed will meet the sealed test: its answers fill what room is left,
+and nobody sees them before.
 """
 
 import time
@@ -25,6 +26,7 @@ from apo.backends.ahead import Ahead
 from apo.engine import Engine
 from apo.errors import ApoError
 from apo.guesses import HOLE, Blind, EnoughError, Guesser, Mute, Recalled, Skipper, unembedded
+from apo.history import History
 from apo.prompt import as_text
 from apo.steering import Nobody
 from apo.store.memory import MemoryStore
@@ -43,7 +45,7 @@ STEPS = 4
 LOOK_EVERY = 0.25
 """Seconds between two looks ahead, at least."""
 LOOKING = 0.1
-"""Of the time, what looking may take of a processor: the model may need it."""
+"""Of the time, what each kind of look may take of a processor: the model may need it."""
 
 
 @dataclass
@@ -91,7 +93,7 @@ class Foreseen:
     """The next requests of a run, those under way among them, without their marks."""
 
     sure: list[Request]
-    """In the order in which they are asked."""
+    """In about the order in which they are asked."""
     guessed: list[Request]
     """The most probable first."""
 
@@ -128,18 +130,30 @@ def spare(engine: Engine) -> list[Request]:
     return [unmarked(request) for request in mute.foreseen]
 
 
-def proposing(engine: Engine, times: int = TIMES, steps: int = STEPS) -> list[Request]:
-    """What a proposer will ask first in the next `steps`, whatever comes before that, without marks."""
-    draws = []
+@dataclass(frozen=True)
+class Texts:
+    """What a proposer will ask."""
+
+    step: int
+    """Number of the step in which it does."""
+    requests: list[Request]
+    """Without their marks."""
+
+
+def proposing(engine: Engine, times: int = TIMES, steps: int = STEPS) -> Texts | None:
+    """What a proposer will ask first in the next `steps`, whatever comes before that; None: nobody knows."""
+    draws: list[list[Request]] = []
+    begun = len(engine.history.steps)
     for draw in range(times):
-        mute, last = Mute(), len(engine.history.steps) - 2 + steps
-        scorer, decoding = engine.task.scorer, engine.task.decoding
-        _go_on(engine, Skipper(Mute(), scorer, decoding, rng=Random(draw), last=last), mute)
+        mute, scorer, decoding = Mute(), engine.task.scorer, engine.task.decoding
+        skipper = Skipper(Mute(), scorer, decoding, rng=Random(draw), last=begun - 2 + steps)
+        branch = _go_on(engine, skipper, mute)
         draws.append(_whole(mute.foreseen))
         if not draws[-1]:
-            return []
+            return None
     everywhere = set(draws[0]).intersection(*draws)
-    return [request for request in draws[0] if request in everywhere]
+    requests = [request for request in draws[0] if request in everywhere]
+    return Texts(len(branch.steps) - 1, requests) if requests else None
 
 
 def _drawn(
@@ -157,8 +171,8 @@ def _whole(requests: Iterable[Request]) -> list[Request]:
     return [unmarked(request) for request in requests if HOLE not in as_text(request.rendered)]
 
 
-def _go_on(engine: Engine, guesser: Guesser, proposer: Mute) -> None:
-    """Let a branch of a run go on, unseen, until there is enough."""
+def _go_on(engine: Engine, guesser: Guesser, proposer: Mute) -> History:
+    """Let a branch of a run go on, unseen, until there is enough; how far it came."""
     history, clock = engine.history.branch(), engine.evaluator.clock
     branch = replace(
         engine,
@@ -175,6 +189,7 @@ def _go_on(engine: Engine, guesser: Guesser, proposer: Mute) -> None:
     with suppress(ApoError):
         while branch.step():
             pass
+    return history
 
 
 def looking_ahead(
@@ -185,20 +200,29 @@ def looking_ahead(
     `alike`: it is also what proposers ask.
     """
     looked, spared = 0, False
-    early, next_ones = Pace(), Pace()
+    of_texts, of_rows = Pace(), Pace()
 
     def look(engine: Engine) -> None:
-        nonlocal looked, spared
+        if not engine.steering.halted:
+            at_texts(engine)
+            at_rows(engine)
+
+    def at_texts(engine: Engine) -> None:
+        nonlocal looked
         clock, steps = engine.evaluator.clock, engine.history.steps
-        if engine.steering.halted:
+        if alike and len(steps) > looked and steps[-1].proposed is not None and of_texts.due(clock()):
+            with of_texts.measured(clock):
+                texts = proposing(engine)
+            looked = texts.step if texts else len(steps)
+            if texts:
+                ahead.early(request for request in texts.requests if not known(request))
+
+    def at_rows(engine: Engine) -> None:
+        nonlocal spared
+        clock = engine.evaluator.clock
+        if not ahead.roomy or not of_rows.due(clock()):
             return
-        if alike and len(steps) > looked and steps[-1].proposed is not None and early.due(clock()):
-            with early.measured(clock):
-                ahead.early(request for request in proposing(engine) if not known(request))
-            looked = len(steps)
-        if not ahead.roomy or not next_ones.due(clock()):
-            return
-        with next_ones.measured(clock):
+        with of_rows.measured(clock):
             if not spared:
                 ahead.spare(request for request in spare(engine) if not known(request))
                 spared = True

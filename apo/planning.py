@@ -1,16 +1,12 @@
-"""What a scheduler says next, if it keeps to its contract: a broken one must not spend."""
+"""A scheduler's next plan, held to its contract (a broken one must not spend), and the order of its rows."""
 
 from collections.abc import Sequence
-from itertools import islice
 
 from apo.belief import Belief
 from apo.errors import RunError
 from apo.history import History
 from apo.plugins import foreign
 from apo.schedulers import Plan, Scheduler
-
-FIRST = 8
-"""Rows that tell how long a candidate's answers are."""
 
 
 def planned(
@@ -34,7 +30,7 @@ def planned(
 
 def longest_first(assignments: Sequence[tuple[str, str]], history: History) -> list[tuple[str, str]]:
     """The same rows, those of candidates with the longest answers first, since a plan ends with its last
-    answer (Graham 1969, longest processing time); rows of one candidate stay together.
+    answer (Graham 1969, longest processing time); else in the plan's order.
 
     Answers of one candidate may have 2 tokens and of another 30, as both show their exemplars' form.
     """
@@ -42,7 +38,10 @@ def longest_first(assignments: Sequence[tuple[str, str]], history: History) -> l
     return sorted(assignments, key=lambda assignment: -length[assignment[0]])
 
 
-def _length(candidate: str, history: History) -> float:
-    """Mean tokens of its first answers; 0 without any."""
-    first = [e.usage.completion_tokens for e in islice(history.evaluations(candidate).values(), FIRST)]
-    return sum(first) / max(1, len(first))
+def _length(candidate: str, history: History) -> int:
+    """Tokens of its answer to the first dev row, which is in the first block; 0 while that is asked.
+
+    What a block's own rows say would change the order of a run that goes on in the middle of it.
+    """
+    done = history.evaluations(candidate).get(history.dev[0].id)
+    return 0 if done is None or candidate not in history.promoted else done.usage.completion_tokens

@@ -27,7 +27,7 @@ KEPT = 4096
 ASKERS = 32
 """Threads that ask ahead."""
 GROUPS = 8
-"""Share of the room that must be free before more is asked, one over it."""
+"""One over the share of what may be under way that must be free before more is asked."""
 Queue = OrderedDict[Request, None]
 """Requests without their marks, the first to be asked first."""
 
@@ -62,7 +62,7 @@ class Ahead:
         self._sure: Queue = OrderedDict()
         self._spare: Queue = OrderedDict()
         self._named: set[Request] = set()
-        """All that was ever spare."""
+        """All that was ever spare or early."""
         self._guessed: Queue = OrderedDict()
         self._under_way: set[Request] = set()
         self._handed_out: set[Request] = set()
@@ -70,7 +70,7 @@ class Ahead:
         self._wanted = 0
         """How many of these are asked and have no answer yet."""
         self._answers: OrderedDict[Request, Completion] = OrderedDict()
-        self._idle = False
+        self._idle = self._closed = False
         self._groups: queue.SimpleQueue[list[Request] | None] = queue.SimpleQueue()
         """What is to be asked ahead; None: no more."""
         # Begun now: beside a busy engine a new thread waits up to 150 ms for a processor, an old one 2.
@@ -151,10 +151,15 @@ class Ahead:
             drop(answers)
 
     def close(self) -> None:
-        """Expect nothing any more."""
+        """Expect nothing any more, and ask nothing that was not begun."""
         with self._changed:
+            self._closed = True
             for waiting in (self._sure, self._spare, self._guessed):
                 waiting.clear()
+            with suppress(queue.Empty):
+                while (group := self._groups.get_nowait()) is not None:
+                    self._under_way.difference_update(group)
+            self._changed.notify_all()
         for _ in range(ASKERS):
             self._groups.put(None)
 
@@ -206,41 +211,39 @@ class Ahead:
     def _top_up(self) -> None:
         """Ask what is expected, once there is room for some: what goes out together begins alike."""
         new: list[Request] = []
-        if self._busy > self._room - self._room // GROUPS:
-            return
-        while self._idle and (request := self._next()) is not None:
-            self._under_way.add(request)
-            new.append(request)
-        self._start(new)
-
-    def _start(self, requests: list[Request]) -> None:
-        if requests:
-            self._under_way.update(requests)
-            self.asked += len(requests)
-            self._groups.put(requests)
-
-    def _next(self) -> Request | None:
-        """What is asked next, if there is room for it."""
         room = self._room
         for waiting, most in ((self._sure, room), (self._spare, room), (self._guessed, self._enough())):
+            if not self._idle or self._busy > most - max(1, most // GROUPS):
+                continue
             while waiting and self._busy < most:
                 request, _ = waiting.popitem(last=False)
                 if request not in self._under_way and request not in self._answers:
-                    return request
-        return None
+                    self._under_way.add(request)
+                    new.append(request)
+        self._start(new)
+
+    def _start(self, requests: list[Request]) -> None:
+        if self._closed:
+            self._under_way.difference_update(requests)
+        elif requests:
+            self._under_way.update(requests)
+            self.asked += len(requests)
+            self._groups.put(requests)
 
     def _work(self) -> None:
         while (requests := self._groups.get()) is not None:
             self._ask(requests)
 
     def _ask(self, requests: list[Request]) -> None:
+        rest = set(requests)
         # What breaks the backend is told to who wants an answer of it.
         with suppress(Exception, CancelledError):
             for request, completion in self._backend.stream(requests):
+                rest.discard(request)
                 with self._changed:
                     self._came(request, completion)
         with self._changed:
-            self._under_way.difference_update(requests)
+            self._under_way -= rest
             self._top_up()
             self._changed.notify_all()
 

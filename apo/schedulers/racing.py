@@ -10,6 +10,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from apo.belief import Belief
 from apo.history import History
@@ -25,8 +26,13 @@ def wealth(differences: Sequence[float]) -> float:
     Under the null hypothesis (their mean is at most 0 at every row) it is above 1/alpha at any time with
     a chance of at most alpha. Rows on which both do alike change nothing.
     """
-    counts = Counter(d for d in differences if d)
-    logs = [math.fsum(n * math.log1p(bet * d) for d, n in counts.items()) for bet in BETS]
+    return _made(tuple(sorted(Counter(d for d in differences if d).items())))
+
+
+@lru_cache(maxsize=4096)
+def _made(counts: tuple[tuple[float, int], ...]) -> float:
+    """The same for how often each difference is met: where scores are 0 or 1 few cases come again and again."""
+    logs = [math.fsum(n * math.log1p(bet * d) for d, n in counts) for bet in BETS]
     top = max(logs)
     return math.exp(min(top, 700.0)) * math.fsum(math.exp(x - top) for x in logs) / len(logs)
 

@@ -54,7 +54,18 @@ def narrow(request: Request) -> str | Failure:
     return Failure("context", "too long") if too_long else skilled(TASK)(request)
 
 
-ANSWERS: dict[str, Answer] = {"well": skilled(TASK), "failing": failing, "narrow": narrow}
+def wordy(request: Request) -> str | Failure:
+    """A model whose answers differ in length, by prompt and row."""
+    more = " indeed" * (len(as_text(request.rendered)) % 7) if request.temperature == 0 else ""
+    return f"{skilled(TASK)(request)}{more}"
+
+
+ANSWERS: dict[str, Answer] = {
+    "well": skilled(TASK),
+    "failing": failing,
+    "narrow": narrow,
+    "wordy": wordy,
+}
 
 
 def spec_of(scheduler: str, component: str) -> RunSpec:
