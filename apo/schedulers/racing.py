@@ -31,7 +31,7 @@ def wealth(differences: Sequence[float]) -> float:
 
 @lru_cache(maxsize=4096)
 def _made(counts: tuple[tuple[float, int], ...]) -> float:
-    """The same for how often each difference is met: where scores are 0 or 1 few cases come again and again."""
+    """The same by how often each difference is met: where scores are 0 or 1, few cases come up."""
     logs = [math.fsum(n * math.log1p(bet * d) for d, n in counts) for bet in BETS]
     top = max(logs)
     return math.exp(min(top, 700.0)) * math.fsum(math.exp(x - top) for x in logs) / len(logs)
