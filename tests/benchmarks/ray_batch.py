@@ -9,6 +9,7 @@ asked again if the server got it and no journal holds its answer.
 import os
 import sys
 import tempfile
+import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,8 @@ from tests.test_cli_batch import CALLS, cells, held, summary, write
 from tests.test_cli_run import even
 
 RUNS = 16
+DELAY = 0.2
+"""Seconds that the server takes for an answer, or a run would end before anybody saw it in its middle."""
 LONGEST = 1500
 """Seconds that a batch may take."""
 OUTPUT = Path("results/benchmarks/ray.md")
@@ -55,8 +58,14 @@ def main() -> None:
         sys.exit("The batches differ.")
 
 
+def slow(body: dict[str, Any]) -> tuple[int, str]:
+    """A model that always says the same, after a while."""
+    time.sleep(DELAY)
+    return even(body)
+
+
 def _local(place: Place) -> Outcome:
-    with fake_server(even) as server:
+    with fake_server(slow) as server:
         write(place, server, seeds=list(range(RUNS)), parallel=2)
         process = place.start("batch", "mine.yaml", "--results", str(place.results))
         ended(process, LONGEST)
@@ -64,7 +73,7 @@ def _local(place: Place) -> Outcome:
 
 
 def _cluster(place: Place) -> Outcome:
-    with two_nodes({**os.environ, **place.environment}) as nodes, fake_server(even) as server:
+    with two_nodes({**os.environ, **place.environment}) as nodes, fake_server(slow) as server:
         write(place, server, seeds=list(range(RUNS)))
         line = ("--results", str(place.results), "--ray", nodes.address)
         process = place.start("batch", "mine.yaml", *line)
