@@ -113,18 +113,23 @@ class Ahead:
     def spare(self, requests: Iterable[Request]) -> None:
         """What will be asked for some time, before what was named earlier; each is asked once at most."""
         with self._changed:
-            new = self._new(r for r in islice(requests, KEPT // 4) if unmarked(r) not in self._named)
-            self._named.update(new)
-            self._spare = new | self._spare
+            self._spare = self._unnamed(islice(requests, KEPT // 4)) | self._spare
 
     def early(self, requests: Iterable[Request]) -> None:
         """Ask now, whatever is under way, what will be wanted some time and takes long; each once at most."""
         with self._changed:
-            new = self._new(r for r in requests if unmarked(r) not in self._named)
-            self._named.update(new)
+            new = self._unnamed(requests)
+            self._under_way.update(new)
             self._start([*new])
 
+    def _unnamed(self, requests: Iterable[Request]) -> Queue:
+        new = self._new(r for r in requests if unmarked(r) not in self._named)
+        self._named.update(new)
+        return new
+
     def _new(self, requests: Iterable[Request]) -> Queue:
+        if self._closed:
+            return OrderedDict()
         known = (self._answers, self._under_way, self._handed_out)
         plain = (unmarked(request) for request in requests)
         return OrderedDict.fromkeys(r for r in plain if not any(r in one for one in known))
@@ -223,10 +228,7 @@ class Ahead:
         self._start(new)
 
     def _start(self, requests: list[Request]) -> None:
-        if self._closed:
-            self._under_way.difference_update(requests)
-        elif requests:
-            self._under_way.update(requests)
+        if requests:
             self.asked += len(requests)
             self._groups.put(requests)
 
