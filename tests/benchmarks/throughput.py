@@ -2,10 +2,10 @@
 
 All ways have the same model with the same settings, and take turns in one run. Without a server: the engine
 of `apo run --engine inprocess` against `vllm.LLM.chat`, which is given all requests at once; each is a
-process of its own, of which one waits while the other works. With one: apo's client, which has to find its
-concurrency itself in each pass, against `vllm bench serve` at fixed concurrencies, of which the best one
-counts. Every request is one user turn, greedy, and answered once beforehand, so that prefix caches are
-equally warm.
+process of its own, and begins when the other has come to rest, since for a second after its last answer an
+engine spins on a core that the next one needs. With one: apo's client, which has to find its concurrency
+itself in each pass, against `vllm bench serve` at fixed concurrencies, of which the best one counts. Every
+request is one user turn, greedy, and answered once beforehand, so that prefix caches are equally warm.
 
 With public data: python -m tests.benchmarks.throughput DATA_DIR
 """
@@ -45,6 +45,8 @@ PROMPTS = 20
 ROWS = 100
 CONCURRENCIES = (256, 512, 1024) if has_gpu() else (64, 128)
 ROUNDS = 7
+REST = 2.0
+"""Seconds after an engine's last answer until another is asked."""
 TARGET = 0.95
 OUTPUT = Path("results/benchmarks/throughput.md")
 Rates = dict[str, list[float]]
@@ -69,12 +71,14 @@ def main() -> None:
 
 
 def work(data: Path | None) -> Work:
-    """PROMPTS candidates with 8 exemplars each on ROWS dev rows, of a public task if there is its folder."""
+    """PROMPTS candidates with 8 exemplars each on ROWS rows, of a public task if there is its folder.
+
+    Nothing is searched, so rows of `train` do where `dev` has too few; none is shown the exemplar it became.
+    """
     task = load_task(PUBLIC, data) if data is not None and data.is_dir() else load_task("tickets")
     pool = as_exemplars(task.train)
-    pairs = [
-        (Candidate(f"c{n}", _prompt(task, pool, n)), row) for n in range(PROMPTS) for row in task.dev[:ROWS]
-    ]
+    rows = [*task.dev, *task.train][:ROWS]
+    pairs = [(Candidate(f"c{n}", _prompt(task, pool, n)), row) for n in range(PROMPTS) for row in rows]
     turns = [render(candidate.prompt, row.input, row.id) for candidate, row in pairs]
     return Work(task, pairs, [turn[0].content for turn in turns if not isinstance(turn, str)])
 
@@ -99,7 +103,9 @@ def without_server(asked: Work) -> Rates:
             _through_apo(asked, link.backend)
             chat()
             for _ in range(ROUNDS):
+                time.sleep(REST)
                 rates["apo, --engine inprocess"].append(_through_apo(asked, link.backend))
+                time.sleep(REST)
                 rates["vllm.LLM.chat"].append(len(asked.texts) / chat())
     return rates
 
