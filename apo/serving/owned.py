@@ -2,7 +2,8 @@
 
 It is guarded like a server (`apo.serving.guard`): it lives while its owner holds the lease in its folder, so
 it is gone half a second after an owner that was killed, and Ctrl-C does not reach it. Its folder is the
-first one beside the server's that no other owner holds.
+first one beside the server's that has no other owner; who that is a lock of its own says, since the guard of
+an engine that ends has the lease too.
 """
 
 import itertools
@@ -34,10 +35,8 @@ def hold(model: str, options: Options, report: Report) -> Iterator[Path]:
     """
     beside = home(model, options, report)
     for number in itertools.count():
-        folder = beside / f"own-{number}"
-        folder.mkdir(exist_ok=True, mode=0o700)
-        with lease.if_unused(folder / "lease") as free:
-            if free:
+        with _owner(beside / f"own-{number}") as folder:
+            if folder is not None:
                 yield folder
                 return
 
@@ -57,10 +56,20 @@ def hold_if_faster(model: str, options: Options, report: Report) -> Iterator[Pat
     if has_gpu() or lease.in_use(beside / "lease"):
         yield None
         return
-    first = beside / "own-0"
-    first.mkdir(exist_ok=True, mode=0o700)
-    with lease.if_unused(first / "lease") as free:
-        yield first if free else None
+    with _owner(beside / "own-0") as first:
+        yield first
+
+
+@contextmanager
+def _owner(folder: Path) -> Iterator[Path | None]:
+    """The folder if it has no other owner; waits for an engine that is being stopped there."""
+    folder.mkdir(exist_ok=True, mode=0o700)
+    with lease.if_unused(folder / "owner") as free:
+        if not free:
+            yield None
+            return
+        with lease.hold(folder / "lease"):
+            yield folder
 
 
 def start(folder: Path, model: str, options: Options, report: Report) -> tuple[Connection, bytes]:

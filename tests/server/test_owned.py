@@ -7,6 +7,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -116,6 +118,27 @@ def test_faster_engine() -> None:
     assert (None, None) == (second, served)
     assert first is not None
     assert first == again
+
+
+@pytest.mark.skipif(has_gpu(), reason="a GPU's memory is for one engine")
+def test_engine_that_is_being_stopped() -> None:
+    """A run right after another has an engine of its own too: it waits until the first one's has ended."""
+    options = Options(context=CONTEXT + 5)
+    with owned.hold_if_faster(DEFAULT, options, lambda _: None) as first:
+        assert first is not None
+    with ExitStack() as stopping, ThreadPoolExecutor() as threads:
+        stopping.enter_context(lease.alone(first / "lease"))  # as the guard does while it stops an engine
+        second = threads.submit(_owned, options)
+        with pytest.raises(TimeoutError):
+            second.result(timeout=1)
+        stopping.close()
+
+        assert first == second.result(timeout=10)
+
+
+def _owned(options: Options) -> Path | None:
+    with owned.hold_if_faster(DEFAULT, options, lambda _: None) as folder:
+        return folder
 
 
 @pytest.mark.skipif(has_gpu(), reason="a GPU's memory is for one engine")
