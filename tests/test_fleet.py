@@ -185,6 +185,22 @@ def test_rows_that_fail_everywhere(kind: int) -> None:
     assert [] == two.told
 
 
+def test_a_prompt_that_no_server_takes() -> None:
+    """Refusals in a row say nothing against a server: what it is about to answer is not asked again."""
+    bad = {str(n) for n in range(20, 40)}
+
+    def says(asked: Asked) -> Reply:
+        text = asked.body["messages"][-1]["content"]
+        return Reply(400, error("no system role")) if text in bad else Reply(body=echo(asked).body, delay=0.2)
+
+    with several(says, says, limit=16) as two:
+        found = answers(two.fleet)
+        asked = Counter(a.body["messages"][-1]["content"] for s in two.servers for a in s.asked)
+
+    assert bad == set(found) - set(texts(found))
+    assert {text: 2 if text in bad else 1 for text in found} == asked
+
+
 def test_all_are_lost_and_come_back() -> None:
     """Only then does the run wait; it goes on as soon as one is back."""
     dead = [True, True]

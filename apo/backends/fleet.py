@@ -107,6 +107,10 @@ class Fleet:
                     server.told = False
                     self._news.put(f"The server at {server.name} answers again.")
                 return
+            if failure.kind == "request":
+                # It lives. Whether it is the prompt or the server that is not fit for it others will tell.
+                server.in_a_row, server.trial = 0, False
+                return
             server.in_a_row += 1
             gone = failure.kind == "connection" or failure.kind in FATAL
             if gone or server.trial or server.in_a_row >= FEW:
