@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from apo.backends import Completion, Request
 from apo.backends.concurrency import Concurrency
@@ -184,12 +185,23 @@ def test_timeout() -> None:
     """An answer that takes too long is a timeout; it is asked twice at most, since that is dear."""
     with (
         serving(lambda _: Reply(body=said(), delay=0.4)) as server,
-        backend(server.url, retries=QUICK, timeout=0.1) as opened,
+        backend(server.url, retries=QUICK, timeout=0.1, per_token=0.0) as opened,
     ):
         ((_, completion),) = opened.stream([CHAT])
 
     assert completion.failure is not None
     assert (completion.failure.kind, len(server.asked)) == ("timeout", 2)
+
+
+def test_long_answers_have_more_time() -> None:
+    """An answer that may be long is waited for longer."""
+    with (
+        serving(lambda _: Reply(body=said(), delay=0.4)) as server,
+        backend(server.url, retries=QUICK, timeout=0.1, per_token=0.1) as opened,
+    ):
+        ((_, completion),) = opened.stream([replace(CHAT, max_tokens=100)])
+
+    assert completion.failure is None
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])

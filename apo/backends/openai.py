@@ -25,7 +25,9 @@ from apo.backends.retries import Retries
 from apo.candidate import Usage
 
 TIMEOUT = 300.0
-"""Seconds that one answer may take, to its last byte."""
+"""Seconds that one answer may take, to its last byte, whatever its length."""
+PER_TOKEN = 0.1
+"""Seconds more for each token that it may have."""
 TROUBLE = (
     openai.OpenAIError,
     aiohttp.ClientError,
@@ -48,7 +50,8 @@ class OpenAI:
         model: the name that the server knows the model by.
         concurrency: how many requests are in flight; it learns over the life of this object.
         retries: which failures are tried again, and when.
-        timeout: seconds that one answer may take, to its last byte.
+        timeout: seconds that one answer may take, to its last byte, whatever its length.
+        per_token: seconds more for each token that it may have.
     """
 
     def __init__(
@@ -60,14 +63,15 @@ class OpenAI:
         concurrency: Concurrency | None = None,
         retries: Retries | None = None,
         timeout: float = TIMEOUT,
+        per_token: float = PER_TOKEN,
     ) -> None:
         self.model = model
         self.concurrency = concurrency or Concurrency()
-        self._retries, self._timeout = retries or Retries(), timeout
+        self._retries, self._timeout, self._per_token = retries or Retries(), timeout, per_token
         self._client = openai.AsyncOpenAI(
             base_url=base_url,
             api_key=api_key,
-            timeout=timeout,
+            timeout=None,  # its own would be the same for all requests
             max_retries=0,
             http_client=openai.DefaultAioHttpClient(event_hooks={"response": [bound]}),
         )
@@ -134,7 +138,7 @@ class OpenAI:
         began = time.monotonic()
         for attempt in itertools.count(1):
             try:
-                async with asyncio.timeout(self._timeout):
+                async with asyncio.timeout(self._timeout + self._per_token * request.max_tokens):
                     reply = await self._ask(request)
             except TROUBLE as error:
                 failure = classify(error, secret=self._client.api_key)

@@ -197,7 +197,9 @@ def slow_run(folder: Path, failing: Reply) -> tuple[History, Server]:
         )
         run = named(place.results, "mine", options.spec(place.path))
         once = Retries(attempts=1)
-        backend = OpenAI(base_url=http.url, api_key="none", model="fake", retries=once, timeout=2.0)
+        backend = OpenAI(
+            base_url=http.url, api_key="none", model="fake", retries=once, timeout=2.0, per_token=0.0
+        )
         try:
             link = Link(backend, Identity("fake", base_url=http.url))
             with run.locked():
