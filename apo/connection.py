@@ -177,7 +177,7 @@ def _own_engine(spec: ModelSpec, options: Options, report: Report) -> Iterator[L
             model=weights.name,
             root=weights.source,
             weights=command.stamp(weights),
-            template=digest(ready.probe),
+            template=digest(ready.probe) if ready.probe else "",
             engine=f"vllm {ready.version}",
             context=ready.context,
         )

@@ -27,11 +27,14 @@ class ScriptedEngine:
         self._reply = reply
         self.asked: list[Request] = []
         self.dropped: list[int] = []
+        self.pipe: Connection | None = None
+        """Its end of the pipe, once it was started."""
         self.ends: list[threading.Thread] = []
 
     def start(self) -> Connection:
         """Begin, or begin again; the owner's end of the pipe."""
         owner, own = Pipe()
+        self.pipe = own
         self.ends.append(threading.Thread(target=self._run, args=(own,), daemon=True))
         self.ends[-1].start()
         return owner

@@ -1,12 +1,13 @@
 """vLLM's engine in a process of a run's own: what goes to it, what comes back, and what if it dies."""
 
 import itertools
+import threading
 import time
 
 import pytest
 
 from apo.backends import Completion, Request
-from apo.backends.frames import Answer, Refused
+from apo.backends.frames import Answer, Answered, Refused, pack
 from apo.backends.patient import Patient
 from apo.candidate import Usage
 from apo.prompt import Message, as_text
@@ -120,14 +121,35 @@ def test_two_streams_at_once() -> None:
 
 
 def test_silence_is_a_timeout() -> None:
-    """An engine that answers nothing for too long is not waited for any longer."""
+    """An engine that says nothing for too long is given up, and then it is lost: it may be started again."""
     with scripted_engine(lambda n, r: echo(n, r) if n == 0 else None, timeout=0.1) as (backend, engine):
         done = [c for _, c in backend.stream([ask("say a"), ask("say b"), ask("say c")])]
-        backend.close()
+        engine.ends[0].join(10)  # it was hung up on
 
+        assert backend.lost
+        assert not engine.ends[0].is_alive()
     assert ["a", "", ""] == [c.text for c in done]
     assert ["timeout"] * 2 == [c.failure.kind for c in done if c.failure]
-    assert [1, 2] == sorted(engine.dropped)
+
+
+def test_slow_engine_is_waited_for() -> None:
+    """As long as it says that it writes, an engine has all the time that its first answer takes."""
+    with scripted_engine(lambda _n, _r: None, timeout=0.5) as (backend, engine):
+
+        def write() -> None:
+            assert engine.pipe is not None
+            for _ in range(10):
+                time.sleep(0.2)
+                engine.pipe.send_bytes(pack(Answered([])))
+            engine.pipe.send_bytes(pack(Answered([echo(0, asked)])))
+
+        asked = ask("say late")
+        writing = threading.Thread(target=write)
+        writing.start()
+        ((_, done),) = backend.stream([asked])
+        writing.join()
+
+    assert (done.text, done.failure) == ("late", None)
 
 
 def test_death_is_a_value_for_each() -> None:

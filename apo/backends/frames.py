@@ -43,7 +43,7 @@ class Ready(msgspec.Struct, frozen=True, tag=True):
     batch: int
     """Most requests that it works on at once; others wait in its queue."""
     probe: list[int]
-    """The tokens of PROBE, with the generation prompt."""
+    """The tokens of PROBE, with the generation prompt; none: the model's template does not take it."""
 
 
 class Answer(msgspec.Struct, frozen=True, tag=True):
@@ -65,7 +65,7 @@ class Refused(msgspec.Struct, frozen=True, tag=True):
 
 
 class Answered(msgspec.Struct, frozen=True, tag=True):
-    """What became of some requests."""
+    """What became of some requests; of none: answers are being written, though none has ended."""
 
     results: list[Answer | Refused]
 

@@ -5,7 +5,9 @@ short most of a batch ends in one step, and the next begins before anything can 
 """
 
 import itertools
+import os
 import queue
+import socket
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -29,8 +31,8 @@ from apo.backends.frames import (
 from apo.backends.replies import unfit
 from apo.candidate import Failure, Usage
 
-TIMEOUT = 300.0
-"""Seconds without any answer, after which those under way are given up."""
+TIMEOUT = 600.0
+"""Seconds without a word from the engine, after which what is under way is given up, and the process."""
 LEAVING = 10.0
 """Seconds that the process has to say goodbye."""
 GROUP = 64
@@ -48,7 +50,7 @@ class VLLM:
     Args:
         connection: to its process, which has said that it is ready.
         ready: how it said so.
-        timeout: seconds without any answer, after which those under way are given up.
+        timeout: seconds without a word from it, after which what is under way is given up, and the process.
     """
 
     def __init__(self, connection: Connection, ready: Ready, timeout: float = TIMEOUT) -> None:
@@ -81,8 +83,9 @@ class VLLM:
                 if not asked:
                     return
                 for number, result in self._next(line, answers, asked):
-                    request, began = asked.pop(number)
-                    yield request, _completion(result, time.monotonic() - began)
+                    if number in asked:  # else it was given up before
+                        request, began = asked.pop(number)
+                        yield request, _completion(result, time.monotonic() - began)
         finally:
             line.drop([*asked])
 
@@ -98,18 +101,21 @@ class VLLM:
             yield new
 
     def _next(self, line: "_Line", answers: Answers, asked: Iterable[int]) -> list[tuple[int, Result]]:
-        """The next answers, or if there is none for too long, failures of all that were asked."""
-        try:
-            came = [answers.get(timeout=self._timeout)]
-        except queue.Empty:
-            numbers = [*asked]
-            line.drop(numbers)
-            late = Failure("timeout", f"the engine answered nothing for {self._timeout:.0f} seconds")
-            return [(number, late) for number in numbers]
-        with suppress(queue.Empty):
-            while True:
-                came.append(answers.get_nowait())
-        return came
+        """The next answers, or if the engine says nothing for too long, failures of all that were asked."""
+        left = self._timeout
+        while left > 0:
+            try:
+                came = [answers.get(timeout=left)]
+            except queue.Empty:
+                left = line.heard + self._timeout - time.monotonic()
+                continue
+            with suppress(queue.Empty):
+                while True:
+                    came.append(answers.get_nowait())
+            return came
+        line.end()
+        late = Failure("timeout", f"the engine said nothing for {self._timeout:.0f} seconds")
+        return [(number, late) for number in asked]
 
 
 class _Line:
@@ -122,6 +128,8 @@ class _Line:
         # Apart from the other: the reader must never wait for a writer who waits for the process to read.
         self._writing = threading.Lock()
         self.lost = False
+        self.heard = time.monotonic()
+        """When the process last said something."""
         self._reader = threading.Thread(target=self._read, name="engine", daemon=True)
         self._reader.start()
 
@@ -154,6 +162,12 @@ class _Line:
         if known:
             self._send(pack(Drop(known)))
 
+    def end(self) -> None:
+        """Hang up on a process that is stuck; it ends, and `lost` tells that it may be started again."""
+        with suppress(OSError), socket.socket(fileno=os.dup(self._connection.fileno())) as end:
+            end.shutdown(socket.SHUT_RDWR)
+        self._reader.join(LEAVING)
+
     def close(self) -> None:
         """Ask the process to end, and wait until it has let go."""
         self._send(pack(Quit()))
@@ -170,7 +184,9 @@ class _Line:
     def _read(self) -> None:
         try:
             while True:
-                self._hand(from_engine.decode(self._connection.recv_bytes()))
+                frame = from_engine.decode(self._connection.recv_bytes())
+                self.heard = time.monotonic()
+                self._hand(frame)
         except (EOFError, OSError, msgspec.MsgspecError):
             with self._guard:
                 self.lost = True

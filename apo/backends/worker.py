@@ -10,7 +10,9 @@ much at a time, and looks through nothing twice.
 
 import asyncio
 import gc
+import os
 import sys
+import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
@@ -56,6 +58,10 @@ UNFIT: tuple[type[Exception], ...] = (
     NotImplementedError,
 )
 """What the engine raises over a request that it does not take; the server answers HTTP 400 then."""
+WORD = 20.0
+"""Seconds between two looks whether the engine has written anything."""
+ENDING = 10.0
+"""Seconds that the engine has to end; what it leaves behind the guard ends."""
 
 
 def main() -> None:
@@ -76,6 +82,9 @@ async def _work(arguments: Sequence[str], connection: Connection) -> None:
         await Worker(engine, connection).serve()
     finally:
         connection.close()  # at once: the owner need not wait until the engine has ended
+        last = threading.Timer(ENDING, os._exit, (1,))
+        last.daemon = True
+        last.start()
         engine.shutdown()
 
 
@@ -119,10 +128,23 @@ class Worker:
         # Ends when the engine does, also while nothing is asked.
         self._engine.output_handler.add_done_callback(lambda _: self._end(EngineDeadError()))
         loop.add_reader(self._connection.fileno(), self._take)
+        words = asyncio.create_task(self._tell())
         try:
             await self._over
         finally:
+            words.cancel()
             loop.remove_reader(self._connection.fileno())
+
+    async def _tell(self) -> None:
+        """Say now and then that answers are being written: the first of a batch may take long to end."""
+        before = 0
+        while True:
+            await asyncio.sleep(WORD)
+            states = self._engine.output_processor.request_states.values()
+            written = sum(state.detokenizer.num_output_tokens() for state in states if state.detokenizer)
+            if written != before:
+                self._say_all()
+            before = written
 
     def _take(self) -> None:
         """One frame that has come."""
@@ -187,7 +209,11 @@ class Worker:
 
     def _ready(self) -> Ready:
         batch = self._engine.vllm_config.scheduler_config.max_num_seqs
-        return Ready(__version__, self._context, batch, self._render(PROBE, 1)["prompt_token_ids"])
+        try:
+            probe = self._render(PROBE, 1)["prompt_token_ids"]
+        except UNFIT:  # such as a template without a system message
+            probe = []
+        return Ready(__version__, self._context, batch, probe)
 
     def _render(self, rendered: Rendered, most: int) -> Any:
         """Messages or text as the server tokenizes them: special tokens of a chat come from its template."""

@@ -23,7 +23,7 @@ from apo.serving import lease, owned
 from apo.serving.command import Options
 from apo.serving.hardware import has_gpu
 from apo.serving.server import has_ended, home
-from apo.serving.weights import DEFAULT
+from apo.serving.weights import DEFAULT, resolve
 from apo.spec import ModelSpec
 from tests.server.test_lifetime import alive, command_lines, kill
 
@@ -175,6 +175,27 @@ def test_default_engine() -> None:
     assert link.log is not None
     assert Path(link.log).parent.name == "own-0"
     assert completion.failure is None
+
+
+def test_template_that_takes_no_system_message(tmp_path: Path) -> None:
+    """The engine of a model whose chats have no such role starts, and refuses only what has one."""
+    weights = Path(resolve(DEFAULT, lambda _: None).source)
+    for file in weights.iterdir():
+        (tmp_path / file.name).symlink_to(file)
+    template = tmp_path / "chat_template.jinja"
+    refusal = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system role') }}{% endif %}"
+    text = refusal + template.read_text()
+    template.unlink()
+    template.write_text(text)
+    chats = [(Message("user", "Say yes."),), (Message("system", "Be brief."), Message("user", "Say yes."))]
+    model = ModelSpec(str(tmp_path), context=CONTEXT + 6, eager=True, engine="inprocess")
+
+    with connect(model, lambda _: None) as link:
+        done = dict(link.backend.stream([Request(chat, 3) for chat in chats]))
+
+    assert link.identity.template == ""
+    failures = [failure.kind if failure else None for failure in (done[Request(c, 3)].failure for c in chats)]
+    assert [None, "request"] == failures
 
 
 def test_death_while_idle(own: Link) -> None:
