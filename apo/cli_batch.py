@@ -55,7 +55,8 @@ def batch(
     from apo.store import runs
 
     asked = read_batch(file)
-    _check(asked, parallel or asked.parallel)
+    # What runs on a cluster take of a machine Ray sees to.
+    _check(asked, 1 if ray is not None else parallel or asked.parallel)
     home = results / asked.name
     _check_same(asked, home)
     with _cluster(ray, ray_cpus, ray_gpus, parallel) as cluster:

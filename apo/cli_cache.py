@@ -31,10 +31,10 @@ def _default(context: typer.Context, as_json: opt.AsJson = False) -> None:
 
 
 def _path() -> Path:
-    from apo.backends.completions import FILE
+    from apo.backends.completions import file_in
     from apo.serving.weights import cache_folder
 
-    return cache_folder() / FILE
+    return file_in(cache_folder())
 
 
 @app.command()

@@ -23,7 +23,7 @@ from apo.errors import ConfigError, ServerError, SilentError
 from apo.identity import check_alike, digest, identify, joined, public
 from apo.serving import command, owned
 from apo.serving.command import Options
-from apo.serving.server import LOG, chosen, obtain, serve
+from apo.serving.server import BEFORE, LOG, chosen, obtain, serve
 from apo.serving.weights import Report, resolve
 from apo.spec import Identity, ModelSpec
 
@@ -186,6 +186,7 @@ def _own_engine(spec: ModelSpec, options: Options, report: Report) -> Iterator[L
 
             def revive() -> None:
                 if backend.lost:
+                    report(f"vLLM has ended; what it said is kept in {folder / BEFORE}")
                     backend.move(begin()[0])
 
             yield Link(ahead, identity, str(folder / LOG), revive, ahead)

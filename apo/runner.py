@@ -10,7 +10,7 @@ from functools import partial
 from apo import __version__, events, plugins, trial
 from apo.backends import Backend
 from apo.backends.cached import Cached
-from apo.backends.completions import FILE, Completions
+from apo.backends.completions import Completions, file_in
 from apo.backends.patient import Patient
 from apo.budget import Forecast
 from apo.commands import Sent
@@ -131,7 +131,7 @@ def connected(spec: RunSpec, report: Report) -> Iterator[Models]:
         store, problem = None, ""
         if spec.cache:
             try:
-                store = stack.enter_context(Completions(cache_folder() / FILE))
+                store = stack.enter_context(Completions(file_in(cache_folder())))
             except ConfigError as error:
                 problem = f"{error} The run goes on without it."
         weights = loading.opener(spec.whitebox, spec.model.model, report)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from apo.backends import Completion, Request
-from apo.backends.completions import FILE, Completions, server_key
+from apo.backends.completions import Completions, file_in, server_key
 from apo.backends.holdings import holdings
 from apo.candidate import Usage
 from apo.identity import identify
@@ -25,7 +25,7 @@ ELSEWHERE = Identity("big", base_url="http://elsewhere/v1", engine="vllm 1")
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     """Where the program of these tests keeps its answers."""
-    return tmp_path / "apo" / FILE
+    return file_in(tmp_path / "apo")
 
 
 def call(path: Path, *command: str) -> subprocess.CompletedProcess[str]:

@@ -198,6 +198,17 @@ def test_settings_reach_the_engine(weights: Weights) -> None:
         assert "2" == command.environment(weights, Options(engine=SMALL), "k")["VLLM_CPU_KVCACHE_SPACE"]
 
 
+def test_other_gpus_are_another_server(weights: Weights, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs that are given GPUs of their own do not share the server on another's."""
+    found = []
+    for gpus in ("0", "1", "0"):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", gpus)
+        found.append(command.identity(weights, Options()))
+
+    assert found[0] != found[1]
+    assert found[0] == found[2]
+
+
 @pytest.mark.parametrize("change", [{"seqs": 8}, {"tokens": 1}, {"block": 32}, {"memory": 1.0}], ids=str)
 def test_other_settings_are_another_server(weights: Weights, change: dict[str, int]) -> None:
     """A server that runs with other settings is not shared."""

@@ -6,6 +6,7 @@ is told from others by its seed, which names the draw; without one every draw is
 
 import hashlib
 import json
+import platform
 import sqlite3
 import threading
 import time
@@ -21,15 +22,23 @@ import msgspec
 from apo.backends import Completion, Request, unmarked
 from apo.backends.database import alone, open_database, told
 from apo.candidate import Usage
+from apo.files import over_network
 from apo.spec import Identity
 
-FILE = "completions.sqlite"
-"""The file's name in apo's cache folder."""
 LIMIT = 1 << 30
 """Bytes that the file may take."""
 LOOK_EVERY = 64
 """How many answers are kept between two looks at the file's size."""
 T = TypeVar("T")
+
+
+def file_in(folder: Path) -> Path:
+    """The file of apo's cache folder; where machines share that, a file for each of them.
+
+    SQLite's write-ahead log needs memory that all its processes share.
+    """
+    machine = f"-{platform.node()}" if over_network(folder) else ""
+    return folder / f"completions{machine}.sqlite"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import platform
 import sys
 from dataclasses import asdict, dataclass
 from importlib import metadata
@@ -85,8 +86,12 @@ def engine() -> str:
 
 
 def identity(weights: Weights, options: Options) -> str:
-    """What tells one server from another: weights, engine, options; 16 hex digits."""
+    """What tells one server from another: weights, engine, options, machine, GPUs; 16 hex digits.
+
+    Machines may share a home, and a cluster gives each of its runs other GPUs of a machine.
+    """
     parts = [asdict(weights), stamp(weights), engine(), asdict(options), settings(weights, options)]
+    parts += [platform.node(), os.environ.get("CUDA_VISIBLE_DEVICES", "")]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -26,6 +26,8 @@ from apo.serving.command import Options
 from apo.serving.weights import Report, Weights, cache_folder, resolve
 
 LOG = "engine.log"
+BEFORE = "engine.log.before"
+"""The log of the server that ran there last."""
 START_SECONDS = 1800.0
 """How long a start may take: a large model has to be fetched."""
 
@@ -138,8 +140,13 @@ def unready(log: Path) -> ServerError:
 
 
 def launch(folder: Path, program: list[str], environment: dict[str, str]) -> None:
-    """Start a program under a guard, which stops it once nobody holds the lease in the folder."""
+    """Start a program under a guard, which stops it once nobody holds the lease in the folder.
+
+    The log of the one before stays beside it, since it may say why that ended.
+    """
     (folder / "launch.json").write_text(json.dumps(program), encoding="utf-8")
+    with suppress(FileNotFoundError):
+        (folder / LOG).replace(folder / BEFORE)
     with os.fdopen(os.open(folder / LOG, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as output:
         subprocess.run(
             [sys.executable, "-m", "apo.serving.guard", str(folder)],

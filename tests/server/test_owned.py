@@ -22,7 +22,7 @@ from apo.prompt import Message
 from apo.serving import lease, owned
 from apo.serving.command import Options
 from apo.serving.hardware import has_gpu
-from apo.serving.server import has_ended, home
+from apo.serving.server import BEFORE, has_ended, home
 from apo.serving.weights import DEFAULT, resolve
 from apo.spec import ModelSpec
 from tests.server.test_lifetime import alive, command_lines, kill
@@ -234,3 +234,4 @@ def test_death_in_the_middle(own: Link) -> None:
     assert told[-1] is None
     assert not has_ended(folder)
     assert group_of(folder) not in (None, group)
+    assert "EngineCore" in (folder / BEFORE).read_text()  # what the first one wrote
