@@ -18,6 +18,8 @@ from apo.serving.command import CPU_BLOCK, EngineSettings
 
 FIRST = 4
 """Trials before the model is asked: the default, and settings drawn by chance."""
+GAIN = 1.05
+"""Settings must beat the default by this factor to be remembered: less than that is mostly noise."""
 Number = float | int
 
 
@@ -75,39 +77,60 @@ def search(
     trials: int,
     go_on: Callable[[], bool] = lambda: True,
 ) -> Iterator[Trial]:
-    """Measure one setting after the other: the default first and last, so that noise can be seen.
+    """Measure one setting after the other: the default first and late, so that noise can be seen.
+
+    What seems fastest of many may only have been lucky, so if it beats the default it is measured again.
 
     Args:
         varied: what may be tried.
-        measure: requests per second; raises ServerError if there is no such server.
-        trials: measurements in all, at least 2.
-        go_on: whether there is time for one more before the last.
+        measure: requests per second; raises ServerError if there is no such engine.
+        trials: most measurements in all, at least 3: the default twice, and the fastest again.
+        go_on: whether there is time for one more setting.
 
     Raises:
         ServerError: already the default settings cannot be measured.
     """
-    first = Trial(EngineSettings(), measure(EngineSettings()))
-    yield first
-    done = [first]
+    done = [Trial(EngineSettings(), measure(EngineSettings()))]
+    yield done[0]
     untried = [_settings(varied, values) for values in itertools.product(*(knob.choices for knob in varied))]
     untried = [one for one in untried if one != _settings(varied, [knob.usual for knob in varied])]
-    while untried and len(done) < trials - 1 and go_on():
+    while untried and len(done) < trials - 2 and go_on():
         chosen = _next(varied, done, untried)
         untried.remove(chosen)
         done.append(_measured(measure, chosen))
         yield done[-1]
     if len(done) > 1:
-        yield _measured(measure, EngineSettings())
+        done.append(_measured(measure, EngineSettings()))
+        yield done[-1]
+    fastest = _fastest(done)
+    if fastest is not None:
+        yield _measured(measure, fastest.settings)
 
 
 def best(done: Sequence[Trial]) -> Trial | None:
-    """The fastest trial, if it was faster than every one with the default settings."""
-    rates = [trial.rate for trial in done if trial.default and trial.rate is not None]
-    others = [trial for trial in done if not trial.default and trial.rate is not None]
-    fastest = max(others, key=lambda trial: trial.rate or 0.0, default=None)
-    if fastest is None or not rates or (fastest.rate or 0.0) <= max(rates):
+    """The slower trial of the fastest settings, if they were measured twice and both beat the default."""
+    fastest = _fastest(done)
+    if fastest is None:
         return None
-    return fastest
+    twice = [(t.rate, t) for t in done if t.settings == fastest.settings and t.rate is not None]
+    rate, slower = min(twice, key=lambda rated: rated[0])
+    return slower if len(twice) > 1 and rate > _hurdle(done) else None
+
+
+def _fastest(done: Sequence[Trial]) -> Trial | None:
+    """The fastest trial, if it beats the default."""
+    others = [(t.rate, t) for t in done if not t.default and t.rate is not None]
+    rate, fastest = max(others, key=lambda rated: rated[0], default=(0.0, None))
+    return fastest if rate > _hurdle(done) else None
+
+
+def _hurdle(done: Sequence[Trial]) -> float:
+    """Requests per second that beat the default: as far above its faster trial as that above the slower.
+
+    Without such a distance, however fast noise makes a trial, a third of all second trials would beat both.
+    """
+    own = [trial.rate for trial in done if trial.default and trial.rate is not None]
+    return max(own) * max(GAIN, max(own) / min(own)) if own else math.inf
 
 
 def _measured(measure: Callable[[EngineSettings], float], settings: EngineSettings) -> Trial:

@@ -17,7 +17,7 @@ from apo.tuning import Trial
 from tests.helpers import toy_task
 from tests.little_server import Reply, error, said, serving
 
-OWN, FAST = EngineSettings(), EngineSettings(32, 4096, 64, 2)
+OWN, FAST, SLOW = EngineSettings(), EngineSettings(32, 4096, 64, 2), EngineSettings(8, 2048, 32, 1)
 
 
 @pytest.fixture
@@ -32,23 +32,28 @@ def weights(model: str) -> Weights:
 
 
 def test_rows() -> None:
-    """A trial is a line: settings, rate, ratio to the default; one that failed says why, in one line."""
-    first = Trial(OWN, 10.0)
+    """A trial is a line: settings, rate, ratio to the first; what is measured again, and why one failed."""
+    done = [Trial(OWN, 10.0), Trial(FAST, 12.5), Trial(SLOW, None, "out of\nmemory"), Trial(OWN, 9.0)]
+    done.append(Trial(FAST, 12.0))
+    rows = [_row(done[:number]) for number in range(1, 6)]
 
-    assert ["1", "–", "–", "–", "–", "10.00", "1.000", "the", "default"] == _row(1, first, first).split()
-    assert ["2", "32", "4096", "64", "2", "12.50", "1.250"] == _row(2, Trial(FAST, 12.5), first).split()
-    assert _row(3, Trial(FAST, None, "out of\nmemory"), first).endswith("failed           out of memory")
+    assert ["1", "–", "–", "–", "–", "10.00", "1.000", "the", "default"] == rows[0].split()
+    assert ["2", "32", "4096", "64", "2", "12.50", "1.250"] == rows[1].split()
+    assert rows[2].endswith("failed           out of memory")
+    assert rows[3].endswith("0.900  the default again")
+    assert rows[4].endswith("1.200  the fastest again")
 
 
 @pytest.mark.parametrize(
     ("rates", "remembered", "told"),
     [
-        ([10.0, 13.0, 10.5], FAST, ["differ by 5.0%", "Best: 32 requests", "1.268 times", "--forget"]),
-        ([10.0, 13.0, 14.0], OWN, ["differ by 40.0%", "Nothing was faster"]),
-        ([10.0, 13.0], FAST, ["Best: 32 requests", "1.300 times"]),
-        ([10.0], OWN, ["Nothing was faster"]),
+        ([10.0, 13.0, 10.5, 12.5], FAST, ["differ by 5.0%", "Best: 32 requests", "1.220 times", "--forget"]),
+        ([10.0, 13.0, 10.5, 10.2], OWN, ["differ by 5.0%", "Nothing was twice clearly faster"]),
+        ([10.0, 13.0, 14.0], OWN, ["differ by 40.0%", "Nothing was twice clearly faster"]),
+        ([10.0, 13.0], OWN, ["Nothing was twice clearly faster"]),
+        ([10.0], OWN, ["Nothing was twice clearly faster"]),
     ],
-    ids=["faster", "noise", "interrupted", "at once"],
+    ids=["faster", "faster once", "noise", "interrupted", "at once"],
 )
 def test_conclusion(
     model: str,
@@ -57,8 +62,8 @@ def test_conclusion(
     remembered: EngineSettings,
     told: list[str],
 ) -> None:
-    """Only what beat the default is remembered; a search that was interrupted keeps what it found."""
-    tried = [OWN, FAST, OWN]
+    """Only what beat the default twice is remembered, with the slower of its rates."""
+    tried = [OWN, FAST, OWN, FAST]
     done = [Trial(one, rate) for one, rate in zip(tried, rates, strict=False)]
     _conclude(done, weights(model), Options())
 
