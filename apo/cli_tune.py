@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -43,42 +43,46 @@ def tune_engine(
 
     They are kept only if they were seen twice to be faster. After Ctrl-C all stays as it was.
     """
-    from apo.engine_rate import measurer
+    from apo.engine_rate import check_alone, measurer
     from apo.loading import load_task
     from apo.progress import Lines
     from apo.serving import tuned
-    from apo.serving.command import CPU_CONTEXT, Options, cache_gibibytes, cpu_context
+    from apo.serving.command import Options, cpu_context
     from apo.serving.hardware import has_gpu
+    from apo.serving.usual import usual
     from apo.serving.weights import resolve
     from apo.tuning import knobs, search
 
-    report = Lines().waiting
-    loaded = None if forget else load_task(task, data_dir)  # before anything is downloaded
-    weights, options = resolve(model, report), Options(context)
-    if loaded is None:
-        there = tuned.forget(weights, options)
+    report, options = Lines().waiting, Options(context)
+    if forget:
+        there = tuned.forget(resolve(model, report), options)
         print(f"{'Forgotten' if there else 'Nothing was remembered'} for {model} on this machine.")
         return
-    longest = CPU_CONTEXT if has_gpu() else cpu_context(weights, options)
-    varied = knobs(has_gpu(), longest, cache_gibibytes())
+    loaded = load_task(task, data_dir)
+    check_alone()
+    # Nothing is downloaded before that.
+    weights = resolve(model, report)
     end = time.monotonic() + (60 * minutes if minutes else float("inf"))
+    varied = knobs(has_gpu(), cpu_context(weights, options), usual(weights, options))
     measure = measurer(loaded, model, options, report)
-    measured = search(varied, measure, trials, lambda: time.monotonic() < end)
+    _conclude(_shown(search(varied, measure, trials, lambda: time.monotonic() < end)), weights, options)
+
+
+def _shown(measured: Iterable["Trial"]) -> "list[Trial]":
+    """All trials, each printed when it is done."""
+    titles = ("trial", "requests", "tokens", "block", "memory", "requests/s", "ratio", "")
+    print(ROW.format(*titles).rstrip(), flush=True)
     done: list[Trial] = []
-    print(
-        ROW.format("trial", "requests", "tokens", "block", "memory", "requests/s", "ratio", "").rstrip(),
-        flush=True,
-    )
     try:
         for trial in measured:
             done.append(trial)
             print(_row(done), flush=True)
     except KeyboardInterrupt:
         print("apo: interrupted; only what was measured twice counts.", file=sys.stderr)
-    _conclude(done, weights, options)
+    return done
 
 
-def _row(done: "Sequence[Trial]") -> str:
+def _row(done: Sequence["Trial"]) -> str:
     """The line of the last trial."""
     *before, trial = done
     tried = trial.settings

@@ -14,7 +14,8 @@ from apo.acquisitions.log_nei import LogNei
 from apo.belief import quiet
 from apo.errors import ServerError
 from apo.seeding import rng
-from apo.serving.command import CPU_BLOCK, EngineSettings
+from apo.serving.command import EngineSettings
+from apo.serving.usual import Usual
 
 FIRST = 4
 """Trials before the model is asked: the default, and settings drawn by chance."""
@@ -47,27 +48,29 @@ class Trial:
         return self.settings == EngineSettings()
 
 
-def knobs(gpu: bool, context: int, memory: float) -> tuple[Knob, ...]:
+def knobs(gpu: bool, context: int, usual: Usual) -> tuple[Knob, ...]:
     """What can be set on a machine.
 
     Args:
         gpu: whether vLLM uses one.
         context: tokens of the longest prompt with its answer; on a CPU prompts are read whole, so that a step
             must hold one.
-        memory: on a CPU, GiB that are taken for keys and values by default.
+        usual: the default settings, which are among what may be tried.
     """
     if gpu:
         return (
-            Knob("seqs", (64, 128, 256, 512, 1024), 256),
-            Knob("tokens", (2048, 4096, 8192, 16384, 32768), 8192),
-            Knob("block", (16, 32, 64), 16),
-            Knob("memory", (0.8, 0.85, 0.9, 0.95), 0.9),
+            Knob("seqs", (64, 128, 256, 512, 1024), usual.seqs),
+            Knob("tokens", (2048, 4096, 8192, 16384, 32768), usual.tokens),
+            Knob("block", (16, 32, 64), usual.block),
+            Knob("memory", (0.8, 0.85, 0.9, 0.95), usual.memory),
         )
+    tokens = (usual.tokens // 2, usual.tokens, 2 * usual.tokens, 4 * usual.tokens)
+    memory = (usual.memory / 2, usual.memory, 2 * usual.memory)
     return (
-        Knob("seqs", (8, 16, 32, 64, 128, 256), 128),
-        Knob("tokens", tuple(context * 2**n for n in range(4)), context),
-        Knob("block", (32, 64, 128, 256), CPU_BLOCK),
-        Knob("memory", tuple(memory * 2.0**n for n in (-1, 0, 1) if memory * 2.0**n >= 1), memory),
+        Knob("seqs", (8, 16, 32, 64, 128, 256), usual.seqs),
+        Knob("tokens", tuple(most for most in tokens if most >= context), usual.tokens),
+        Knob("block", (32, 64, 128, 256), usual.block),
+        Knob("memory", tuple(most for most in memory if most >= 1), usual.memory),
     )
 
 

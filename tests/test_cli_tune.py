@@ -1,21 +1,24 @@
 """`apo tune-engine`: what is printed, what is remembered, and what is measured."""
 
+import itertools
+import json
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from apo.backends.scripted import Scripted
+from apo.candidate import Failure
 from apo.cli import app
 from apo.cli_tune import _conclude, _row
-from apo.engine_rate import _answered, _pairs
-from apo.errors import ServerError
+from apo.engine_rate import GPU_LISTS, LISTS, _answered, _pairs, check_alone
+from apo.errors import ConfigError, ServerError
 from apo.serving import lease, tuned
 from apo.serving.command import EngineSettings, Options
-from apo.serving.server import Server, ended
+from apo.serving.server import ended, home
 from apo.serving.weights import Weights, resolve
 from apo.tuning import Trial
 from tests.helpers import toy_task
-from tests.little_server import Reply, error, said, serving
 
 OWN, FAST, SLOW = EngineSettings(), EngineSettings(32, 4096, 64, 2), EngineSettings(8, 2048, 32, 1)
 
@@ -82,29 +85,55 @@ def test_forget(model: str) -> None:
     assert outputs[1].startswith("Nothing was remembered for ")
 
 
-def test_what_is_measured() -> None:
+@pytest.mark.parametrize("lists", [LISTS, GPU_LISTS])
+def test_what_is_measured(lists: int) -> None:
     """The seed prompt and lists of exemplars on dev rows: the same each time, others to warm up."""
     task = toy_task()
-    pairs = _pairs(task, "measured")
+    pairs = _pairs(task, "measured", lists)
 
-    assert pairs == _pairs(task, "measured")
-    assert len({candidate.id for candidate, _ in pairs}) * len(task.dev) == len(pairs)
+    assert pairs == _pairs(task, "measured", lists)
+    assert (lists + 1) * len(task.dev) == len(pairs)
+    assert lists + 1 == len({candidate.id for candidate, _ in pairs})
     assert task.seed in {candidate.prompt for candidate, _ in pairs}
-    warm, cold = ({c.prompt for c, _ in _pairs(task, purpose)} for purpose in ("warm", "measured"))
+    warm, cold = ({c.prompt for c, _ in _pairs(task, purpose, lists)} for purpose in ("warm", "measured"))
     assert {task.seed} == warm & cold
 
 
 def test_failed_requests_are_no_measurement() -> None:
-    """A server that leaves out rows is not a fast one."""
+    """An engine that leaves out rows is not a fast one."""
     task = toy_task()
-    answers = iter([Reply(body=said())] * 5 + [Reply(400, error("no"))] * 1000)
-    with serving(lambda _: next(answers)) as server, pytest.raises(ServerError, match="15 of 20 requests"):
-        _answered(task, Server(server.url, "m", "key", ""), _pairs(task, "warm")[:20])
+    answers = itertools.count()
+    backend = Scripted(lambda _: "red" if next(answers) < 5 else Failure("server", "no"))
+    with pytest.raises(ServerError, match="15 of 20 requests failed: no"):
+        _answered(task, backend, _pairs(task, "warm", 4)[:20])
 
 
-def test_waits_for_a_server_to_end(model: str) -> None:
-    """One that somebody else uses does not end; one that nobody owns has ended."""
-    assert ended(model, Options(), 0, lambda _: None)
-    folder = next((Path(model).parent / "cache" / "apo" / "servers").iterdir())
-    with lease.alone(folder / "guard"):
-        assert not ended(model, Options(), 0.1, lambda _: None)
+@pytest.mark.parametrize("place", ["", "own-1"], ids=["server", "engine of one owner"])
+def test_waits_for_an_engine_to_end(model: str, place: str) -> None:
+    """One that somebody uses does not end; one that nobody owns has ended."""
+    beside = home(model, Options(), lambda _: None)
+    assert ended(beside, 0)
+    (beside / place).mkdir(exist_ok=True)
+    with lease.alone(beside / place / "guard"):
+        assert not ended(beside, 0.1)
+    assert ended(beside, 0)
+
+
+@pytest.mark.parametrize("place", ["", "own-0"], ids=["server", "engine of one owner"])
+def test_not_beside_another(model: str, place: str) -> None:
+    """Beside vLLM that somebody uses nothing is started; its model and folder are named."""
+    folder = home(model, Options(), lambda _: None) / place
+    folder.mkdir(exist_ok=True)
+    program = ["python", "-m", "vllm", "--model", "some/model", "--dtype", "bfloat16"]
+    (folder / "launch.json").write_text(json.dumps(program), encoding="utf-8")
+    with lease.hold(folder / "lease"):
+        with pytest.raises(ConfigError, match=r"in use for some/model \(.*\)\. Try again when") as caught:
+            check_alone()
+        (folder / "launch.json").unlink()  # its user is about to start it
+        with pytest.raises(ConfigError, match="in use for a model"):
+            check_alone()
+        refused = CliRunner().invoke(app, ["tune-engine", "--model", model])
+    check_alone()
+
+    assert isinstance(refused.exception, ConfigError)
+    assert (2, True) == (caught.value.exit_code, f"({folder})" in str(caught.value))

@@ -13,17 +13,18 @@ from apo.seeding import rng
 from apo.serving import command, hardware, tuned
 from apo.serving.command import EngineSettings, Options
 from apo.serving.server import chosen
+from apo.serving.usual import Usual, _step, usual
 from apo.serving.weights import Weights, cache_folder
 from apo.tuning import Trial, best, knobs, search
 
-CPU = knobs(False, 2048, 4)
+CPU = knobs(False, 2048, Usual(256, 4096, 32, 4))
 OWN = EngineSettings()
 SMALL = EngineSettings(32, 4096, 64, 2)
 
 
 def peaked(tried: EngineSettings) -> float:
     """Fastest at 32 requests and 8192 tokens a step; the default is a third slower."""
-    seqs, tokens = tried.seqs or 128, tried.tokens or 2048
+    seqs, tokens = tried.seqs or 256, tried.tokens or 4096
     away = math.log2(seqs / 32) ** 2 + math.log2(tokens / 8192) ** 2
     return 20 * math.exp(-0.05 * away)
 
@@ -44,7 +45,7 @@ def test_what_is_measured_twice() -> None:
     assert (9, OWN, OWN) == (len(done), done[0].settings, done[-2].settings)
     assert fastest.settings == done[-1].settings
     assert len(others) == len(set(others)) == 6
-    assert EngineSettings(128, 2048, 32, 4) not in others  # the same as the default
+    assert EngineSettings(256, 4096, 32, 4) not in others  # the same as the default
 
 
 def searched(rate: Callable[[EngineSettings], float], noise: float, seed: int) -> Trial | None:
@@ -175,20 +176,50 @@ def test_whatever_is_measured(trials: int, rates: list[float | None]) -> None:
 
 
 @pytest.mark.parametrize("memory", [1, 2, 4])
-def test_what_may_be_tried(memory: int) -> None:
+@pytest.mark.parametrize("context", [512, 2048, 3000, 8192])
+def test_what_may_be_tried(context: int, memory: int) -> None:
     """On a CPU a step holds the longest prompt, and at least one GiB is left for keys and values."""
-    by_name = {knob.name: knob.choices for knob in knobs(False, 512, memory)}
+    usual_ = Usual(256, max(4096, context), 32, memory)
+    varied = knobs(False, context, usual_)
+    by_name = {knob.name: knob.choices for knob in varied}
 
-    assert 512 == min(by_name["tokens"])
+    assert context <= min(by_name["tokens"])
     assert 1 <= min(by_name["memory"])
-    shares = [knob.choices for knob in knobs(True, 512, memory) if knob.name == "memory"]
-    assert max(shares[0]) < 1
+    assert all(isinstance(tokens, int) for tokens in by_name["tokens"])
+    assert all(knob.usual in knob.choices for knob in varied)
+
+
+@pytest.mark.parametrize(
+    ("name", "gibibytes", "step"),
+    [
+        ("NVIDIA B200", 179.1, (1024, 16384)),
+        ("NVIDIA H200", 140.4, (1024, 8192)),
+        ("NVIDIA A100-SXM4-80GB", 80.0, (256, 2048)),
+        ("NVIDIA L4", 22.5, (256, 2048)),
+    ],
+)
+def test_usual_step_of_a_gpu(name: str, gibibytes: float, step: tuple[int, int]) -> None:
+    """What vLLM's server takes by itself follows from the GPU, and is among what may be tried."""
+    varied = knobs(True, 2048, Usual(*_step(name, gibibytes), 16, 0.9))
+
+    assert step == tuple(knob.usual for knob in varied[:2])
+    assert all(knob.usual in knob.choices for knob in varied)
+    assert max(varied[3].choices) < 1
 
 
 @pytest.fixture
 def weights(model_folder: Path) -> Weights:
     """The model's weights."""
     return Weights(model_folder.name, str(model_folder))
+
+
+@pytest.mark.skipif(hardware.has_gpu(), reason="a GPU's defaults are its own")
+@pytest.mark.parametrize(("context", "tokens"), [(None, 4096), (512, 4096), (8192, 8192)])
+def test_usual_on_a_cpu(weights: Weights, context: int | None, tokens: int) -> None:
+    """An engine of a run's own takes 256 requests and 4096 tokens a step, or what its longest prompt has."""
+    found_ = usual(weights, Options(context))
+
+    assert (256, tokens, 32) == (found_.seqs, found_.tokens, found_.block)
 
 
 def found(settings: EngineSettings = SMALL) -> tuned.Tuned:
