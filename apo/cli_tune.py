@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,8 +17,13 @@ if TYPE_CHECKING:
 
 Task = Annotated[str, typer.Argument(help="The task whose requests are measured, by name or file.")]
 Model = Annotated[str, typer.Option(help="The default small model, a hub id, or a model folder.")]
-Trials = Annotated[int, typer.Option(min=3, max=99, help="Servers to start, the default settings twice.")]
-Limit = Annotated[float | None, typer.Option(min=0.1, help="Begin no further trial after so many minutes.")]
+Trials = Annotated[
+    int,
+    typer.Option(
+        min=4, max=99, help="Most engines to start: the default settings twice, and the fastest again."
+    ),
+]
+Limit = Annotated[float | None, typer.Option(min=0.1, help="Try no further settings after so many minutes.")]
 Forget = Annotated[
     bool, typer.Option("--forget", help="Use the default settings again, and measure nothing.")
 ]
@@ -33,53 +39,62 @@ def tune_engine(
     data_dir: opt.DataDir = None,
     forget: Forget = False,
 ) -> None:
-    """Find the fastest settings of vLLM for a model on this machine; later servers use them.
+    """Find the fastest settings of vLLM for a model on this machine; later runs use them.
 
-    Ctrl-C ends the search and keeps what it found.
+    They are kept only if they were seen twice to be faster. After Ctrl-C all stays as it was.
     """
-    from apo.engine_rate import measurer
+    from apo.engine_rate import check_alone, measurer
     from apo.loading import load_task
     from apo.progress import Lines
     from apo.serving import tuned
-    from apo.serving.command import CPU_CONTEXT, Options, cache_gibibytes, cpu_context
+    from apo.serving.command import Options, cpu_context
     from apo.serving.hardware import has_gpu
+    from apo.serving.usual import usual
     from apo.serving.weights import resolve
     from apo.tuning import knobs, search
 
-    report = Lines().waiting
-    loaded = None if forget else load_task(task, data_dir)  # before anything is downloaded
-    weights, options = resolve(model, report), Options(context)
-    if loaded is None:
-        there = tuned.forget(weights, options)
+    report, options = Lines().waiting, Options(context)
+    if forget:
+        there = tuned.forget(resolve(model, report), options)
         print(f"{'Forgotten' if there else 'Nothing was remembered'} for {model} on this machine.")
         return
-    longest = CPU_CONTEXT if has_gpu() else cpu_context(weights, options)
-    varied = knobs(has_gpu(), longest, cache_gibibytes())
+    loaded = load_task(task, data_dir)
+    check_alone()
+    # Nothing is downloaded before that.
+    weights = resolve(model, report)
     end = time.monotonic() + (60 * minutes if minutes else float("inf"))
+    varied = knobs(has_gpu(), cpu_context(weights, options), usual(weights, options))
     measure = measurer(loaded, model, options, report)
-    measured = search(varied, measure, trials, lambda: time.monotonic() < end)
+    _conclude(_shown(search(varied, measure, trials, lambda: time.monotonic() < end)), weights, options)
+
+
+def _shown(measured: Iterable["Trial"]) -> "list[Trial]":
+    """All trials, each printed when it is done."""
+    titles = ("trial", "requests", "tokens", "block", "memory", "requests/s", "ratio", "")
+    print(ROW.format(*titles).rstrip(), flush=True)
     done: list[Trial] = []
-    print(
-        ROW.format("trial", "requests", "tokens", "block", "memory", "requests/s", "ratio", "").rstrip(),
-        flush=True,
-    )
     try:
         for trial in measured:
             done.append(trial)
-            print(_row(len(done), trial, done[0]), flush=True)
+            print(_row(done), flush=True)
     except KeyboardInterrupt:
-        print("apo: interrupted; what was measured counts.", file=sys.stderr)
-    _conclude(done, weights, options)
+        print("apo: interrupted; only what was measured twice counts.", file=sys.stderr)
+    return done
 
 
-def _row(number: int, trial: "Trial", first: "Trial") -> str:
+def _row(done: Sequence["Trial"]) -> str:
+    """The line of the last trial."""
+    *before, trial = done
     tried = trial.settings
     values = (tried.seqs, tried.tokens, tried.block, tried.memory)
     cells = ["–" if value is None else f"{value:g}" for value in values]
-    if trial.rate is None or first.rate is None:
-        return ROW.format(number, *cells, "failed", "", " ".join(trial.problem.split())[:200])
-    note = "the default" if trial.default else ""
-    return ROW.format(number, *cells, f"{trial.rate:.2f}", f"{trial.rate / first.rate:.3f}", note).rstrip()
+    if trial.rate is None or done[0].rate is None:
+        return ROW.format(len(done), *cells, "failed", "", " ".join(trial.problem.split())[:200])
+    again = any(tried == other.settings for other in before)
+    notes = ["the default"] if trial.default else ["the fastest"] if again else []
+    notes += ["again"] if again else []
+    rate, ratio = f"{trial.rate:.2f}", f"{trial.rate / done[0].rate:.3f}"
+    return ROW.format(len(done), *cells, rate, ratio, " ".join(notes)).rstrip()
 
 
 def _conclude(done: "list[Trial]", weights: "Weights", options: "Options") -> None:
@@ -99,8 +114,9 @@ def _conclude(done: "list[Trial]", weights: "Weights", options: "Options") -> No
         print(f"Noise: the default settings measured twice differ by {max(own) / min(own) - 1:.1%}.")
     found, mean = best(done), sum(own) / len(own)
     if found is None or found.rate is None:
-        print("Nothing was faster than the default settings; they stay.")
+        print("Nothing was twice clearly faster than the default settings, so nothing changes.")
         return
     tuned.remember(weights, options, tuned.Tuned(weights.name, machine(), found.settings, found.rate, mean))
-    print(f"Best: {found.settings.words()}, {found.rate / mean:.3f} times as fast as the default.")
-    print("Servers of this model use that from now on; apo tune-engine --forget takes it back.")
+    times = f"{found.rate / mean:.3f} times as fast as the default in the slower of two measurements"
+    print(f"Best: {found.settings.words()}, {times}.")
+    print("Runs with this model use that from now on; apo tune-engine --forget takes it back.")

@@ -12,10 +12,11 @@ import msgspec
 
 from apo.backends import Backend
 from apo.backends.ahead import Ahead
+from apo.backends.concurrency import Concurrency
 from apo.backends.dealing import Server
 from apo.backends.fleet import Fleet
 from apo.backends.frames import Ready
-from apo.backends.openai import OpenAI
+from apo.backends.openai import TIMEOUT, OpenAI
 from apo.backends.retries import Retries
 from apo.backends.vllm import VLLM
 from apo.candidate import Failure
@@ -26,6 +27,9 @@ from apo.serving.command import Options
 from apo.serving.server import BEFORE, LOG, chosen, obtain, serve
 from apo.serving.weights import Report, resolve
 from apo.spec import Identity, ModelSpec
+
+QUEUED = 3600.0
+"""Seconds that an answer may take where all are asked at once, so that most wait in the server's queue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +69,30 @@ def connect(spec: ModelSpec, report: Report) -> Iterator[Link]:
         with _backend(spec.base_url, key, spec.model) as backend:
             yield Link(backend, identity)
         return
-    options = chosen(spec.model, spec.context, spec.eager, report)
+    with local(spec, chosen(spec.model, spec.context, spec.eager, report), report) as link:
+        yield link
+
+
+@contextmanager
+def local(spec: ModelSpec, options: Options, report: Report, at_once: int | None = None) -> Iterator[Link]:
+    """vLLM on this machine: an engine of this run's own, or the server that runs share.
+
+    Args:
+        spec: which model, and which of the two.
+        options: how it is started, whatever settings are remembered.
+        report: told what is being waited for.
+        at_once: how many requests a server is sent at once; None: that is found out.
+
+    Raises:
+        ConfigError, ServerError: see `connect`.
+    """
     with ExitStack() as stack:
-        yield _started(spec, options, report, stack)
+        yield _started(spec, options, report, stack, at_once)
 
 
-def _started(spec: ModelSpec, options: Options, report: Report, stack: ExitStack) -> Link:
-    """vLLM on this machine: an engine of this run's own, or the server that runs share."""
+def _started(
+    spec: ModelSpec, options: Options, report: Report, stack: ExitStack, at_once: int | None
+) -> Link:
     if spec.engine != "server":
         try:
             link = stack.enter_context(_own_engine(spec, options, report))
@@ -82,11 +103,11 @@ def _started(spec: ModelSpec, options: Options, report: Report, stack: ExitStack
         else:
             if link is not None:
                 return link
-    return stack.enter_context(_served(spec, options, report))
+    return stack.enter_context(_served(spec, options, report, at_once))
 
 
 @contextmanager
-def _served(spec: ModelSpec, options: Options, report: Report) -> Iterator[Link]:
+def _served(spec: ModelSpec, options: Options, report: Report, at_once: int | None) -> Iterator[Link]:
     """The server that all runs of this user share, started if it does not run."""
     with serve(spec.model, options, report) as server:
         identity = identify(server.base_url, server.api_key, server.model, spec.api_key_env)
@@ -94,7 +115,7 @@ def _served(spec: ModelSpec, options: Options, report: Report) -> Iterator[Link]
         weights = command.stamp(resolve(spec.model, report))
         identity = replace(identity, base_url="", weights=weights)
         with (
-            _backend(server.base_url, server.api_key, server.model) as backend,
+            _backend(server.base_url, server.api_key, server.model, at_once=at_once) as backend,
             closing(_ahead(backend)) as ahead,
         ):
 
@@ -181,7 +202,7 @@ def _own_engine(spec: ModelSpec, options: Options, report: Report) -> Iterator[L
             engine=f"vllm {ready.version}",
             context=ready.context,
         )
-        enough = max(1, ready.batch // 32)  # a CPU is busy with 8 of its batch of 256
+        enough = busy_with(ready.batch)
         with closing(VLLM(connection, ready)) as backend, closing(Ahead(backend, lambda: enough)) as ahead:
 
             def revive() -> None:
@@ -244,9 +265,25 @@ def _ahead(backend: OpenAI) -> Ahead:
     return Ahead(backend, enough=lambda: max(1, backend.concurrency.limit // 8))
 
 
+def busy_with(batch: int) -> int:
+    """How many requests under way keep an engine busy that computes a batch of so many at once."""
+    # A CPU is busy with 8, be its batch vLLM's 256 or a smaller one that apo tune-engine found; of less than
+    # 32 a quarter leaves room for what is wanted now. A GPU's batch of 1024 needs more.
+    return max(1, min(8, batch // 4), batch // 32)
+
+
 @contextmanager
-def _backend(base_url: str, key: str, model: str, retries: Retries | None = None) -> Iterator[OpenAI]:
-    backend = OpenAI(base_url=base_url, api_key=key, model=model, retries=retries)
+def _backend(
+    base_url: str, key: str, model: str, retries: Retries | None = None, at_once: int | None = None
+) -> Iterator[OpenAI]:
+    backend = OpenAI(
+        base_url=base_url,
+        api_key=key,
+        model=model,
+        retries=retries,
+        concurrency=None if at_once is None else Concurrency(at_once, at_once),
+        timeout=TIMEOUT if at_once is None else QUEUED,
+    )
     try:
         yield backend
     finally:

@@ -1,71 +1,99 @@
-"""How fast a local server answers a task's own requests, measured with one that is started for it."""
+"""How fast a model answers a task's own requests here, measured as a run would ask them."""
 
+import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
-from apo.backends.openai import OpenAI
+from apo.backends import Backend
 from apo.candidate import Candidate
-from apo.errors import ServerError
+from apo.connection import local
+from apo.errors import ConfigError, ServerError
 from apo.evaluation import Evaluator, Pair
 from apo.exemplars._draw import draw
 from apo.prompt import Prompt
 from apo.seeding import rng
 from apo.serving.command import EngineSettings, Options
-from apo.serving.server import Server, ended, serve
-from apo.serving.weights import Report
+from apo.serving.hardware import has_gpu
+from apo.serving.server import ended, home, used
+from apo.serving.weights import Report, cache_folder
+from apo.spec import ModelSpec
 from apo.task import Task, as_exemplars
 
-LISTS = 4
-"""Exemplar lists, beside the seed prompt."""
+LISTS, GPU_LISTS = 4, 31
+"""Exemplar lists, beside the seed prompt: on a GPU twice as many requests as its largest step computes."""
 EXEMPLARS = 8
 ROWS = 64
 """Most dev rows."""
 STOPPING = 60.0
-"""Seconds that the server of the trial before has to end."""
+"""Seconds that the engine of the trial before has to end."""
+
+
+def check_alone() -> None:
+    """Refuse to measure beside other vLLM of this user's; what is only being stopped is waited for.
+
+    Raises:
+        ConfigError: some is in use.
+    """
+    if there := used():
+        raise ConfigError(
+            "apo tune-engine needs this machine for itself, since what else computes here slows down what it "
+            f"measures, but vLLM is in use for {_model(there[0])} ({there[0]}). Try again when the runs that "
+            "use it have ended."
+        )
+    ended(cache_folder() / "servers", STOPPING)
+
+
+def _model(folder: Path) -> str:
+    """The model that vLLM was started with last in a folder."""
+    try:
+        program = json.loads((folder / "launch.json").read_text(encoding="utf-8"))
+        return str(program[program.index("--model") + 1])
+    except (OSError, ValueError):
+        return "a model"
 
 
 def measurer(task: Task, model: str, options: Options, report: Report) -> Callable[[EngineSettings], float]:
-    """Requests per second with the settings that it is given; each call starts a server and stops it.
+    """Requests per second with the settings that it is given, of what a run takes by default.
+
+    Each call starts an engine and stops it.
 
     Raises:
-        ServerError: such a server does not start, or does not answer all requests.
+        ServerError: such an engine does not start, or does not answer all requests.
     """
+    spec, lists = ModelSpec(model, context=options.context), GPU_LISTS if has_gpu() else LISTS
+    warm, pairs = _pairs(task, "warm", lists)[:ROWS], _pairs(task, "measured", lists)
 
     def measure(settings: EngineSettings) -> float:
         chosen = replace(options, engine=settings)
         try:
-            with serve(model, chosen, report) as server:
+            # All at once, so that the settings alone decide how much is computed at a time.
+            with local(spec, chosen, report, at_once=len(pairs)) as link:
                 report("Measuring")
-                _answered(task, server, _pairs(task, "warm")[:ROWS])
-                pairs = _pairs(task, "measured")
+                _answered(task, link.backend, warm)
                 began = time.monotonic()
-                _answered(task, server, pairs)
+                _answered(task, link.backend, pairs)
                 return len(pairs) / (time.monotonic() - began)
         finally:
-            ended(model, chosen, STOPPING, report)
+            ended(home(model, chosen, report), STOPPING)
 
     return measure
 
 
-def _pairs(task: Task, purpose: str) -> list[Pair]:
+def _pairs(task: Task, purpose: str, lists: int) -> list[Pair]:
     """The seed prompt and a few lists of exemplars on dev rows: what a search asks, the same each time."""
     pool = as_exemplars(task.train)
     prompts = [task.seed]
-    for number in range(LISTS):
+    for number in range(lists):
         drawn = draw(pool, EXEMPLARS, rng(0, number, f"engine {purpose}"), balanced=True)
         prompts.append(Prompt(task.seed.instruction, drawn, task.seed.layout))
     candidates = [Candidate(f"c{number}", prompt) for number, prompt in enumerate(prompts)]
     return [(candidate, row) for candidate in reversed(candidates) for row in task.dev[:ROWS]]
 
 
-def _answered(task: Task, server: Server, pairs: Sequence[Pair]) -> None:
-    """Ask everything through a new backend, which finds out by itself how much to ask at once."""
-    backend = OpenAI(base_url=server.base_url, api_key=server.api_key, model=server.model)
-    try:
-        chunks = list(Evaluator(backend, task.scorer, task.decoding).evaluate(pairs))
-    finally:
-        backend.close()
+def _answered(task: Task, backend: Backend, pairs: Sequence[Pair]) -> None:
+    chunks = Evaluator(backend, task.scorer, task.decoding).evaluate(pairs)
     failures = [e.failure for chunk in chunks for e in chunk if e.failure is not None]
     if failures:
         raise ServerError(f"{len(failures)} of {len(pairs)} requests failed: {failures[0].message}")

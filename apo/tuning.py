@@ -14,10 +14,13 @@ from apo.acquisitions.log_nei import LogNei
 from apo.belief import quiet
 from apo.errors import ServerError
 from apo.seeding import rng
-from apo.serving.command import CPU_BLOCK, EngineSettings
+from apo.serving.command import EngineSettings
+from apo.serving.usual import Usual
 
 FIRST = 4
 """Trials before the model is asked: the default, and settings drawn by chance."""
+GAIN = 1.05
+"""Settings must beat the default by this factor to be remembered: less than that is mostly noise."""
 Number = float | int
 
 
@@ -45,27 +48,29 @@ class Trial:
         return self.settings == EngineSettings()
 
 
-def knobs(gpu: bool, context: int, memory: float) -> tuple[Knob, ...]:
+def knobs(gpu: bool, context: int, usual: Usual) -> tuple[Knob, ...]:
     """What can be set on a machine.
 
     Args:
         gpu: whether vLLM uses one.
         context: tokens of the longest prompt with its answer; on a CPU prompts are read whole, so that a step
             must hold one.
-        memory: on a CPU, GiB that are taken for keys and values by default.
+        usual: the default settings, which are among what may be tried.
     """
     if gpu:
         return (
-            Knob("seqs", (64, 128, 256, 512, 1024), 256),
-            Knob("tokens", (2048, 4096, 8192, 16384, 32768), 8192),
-            Knob("block", (16, 32, 64), 16),
-            Knob("memory", (0.8, 0.85, 0.9, 0.95), 0.9),
+            Knob("seqs", (64, 128, 256, 512, 1024), usual.seqs),
+            Knob("tokens", (2048, 4096, 8192, 16384, 32768), usual.tokens),
+            Knob("block", (16, 32, 64), usual.block),
+            Knob("memory", (0.8, 0.85, 0.9, 0.95), usual.memory),
         )
+    tokens = (usual.tokens // 2, usual.tokens, 2 * usual.tokens, 4 * usual.tokens)
+    memory = (usual.memory / 2, usual.memory, 2 * usual.memory)
     return (
-        Knob("seqs", (8, 16, 32, 64, 128, 256), 128),
-        Knob("tokens", tuple(context * 2**n for n in range(4)), context),
-        Knob("block", (32, 64, 128, 256), CPU_BLOCK),
-        Knob("memory", tuple(memory * 2.0**n for n in (-1, 0, 1) if memory * 2.0**n >= 1), memory),
+        Knob("seqs", (8, 16, 32, 64, 128, 256), usual.seqs),
+        Knob("tokens", tuple(most for most in tokens if most >= context), usual.tokens),
+        Knob("block", (32, 64, 128, 256), usual.block),
+        Knob("memory", tuple(most for most in memory if most >= 1), usual.memory),
     )
 
 
@@ -75,39 +80,60 @@ def search(
     trials: int,
     go_on: Callable[[], bool] = lambda: True,
 ) -> Iterator[Trial]:
-    """Measure one setting after the other: the default first and last, so that noise can be seen.
+    """Measure one setting after the other: the default first and late, so that noise can be seen.
+
+    What seems fastest of many may only have been lucky, so if it beats the default it is measured again.
 
     Args:
         varied: what may be tried.
-        measure: requests per second; raises ServerError if there is no such server.
-        trials: measurements in all, at least 2.
-        go_on: whether there is time for one more before the last.
+        measure: requests per second; raises ServerError if there is no such engine.
+        trials: most measurements in all, at least 3: the default twice, and the fastest again.
+        go_on: whether there is time for one more setting.
 
     Raises:
         ServerError: already the default settings cannot be measured.
     """
-    first = Trial(EngineSettings(), measure(EngineSettings()))
-    yield first
-    done = [first]
+    done = [Trial(EngineSettings(), measure(EngineSettings()))]
+    yield done[0]
     untried = [_settings(varied, values) for values in itertools.product(*(knob.choices for knob in varied))]
     untried = [one for one in untried if one != _settings(varied, [knob.usual for knob in varied])]
-    while untried and len(done) < trials - 1 and go_on():
+    while untried and len(done) < trials - 2 and go_on():
         chosen = _next(varied, done, untried)
         untried.remove(chosen)
         done.append(_measured(measure, chosen))
         yield done[-1]
     if len(done) > 1:
-        yield _measured(measure, EngineSettings())
+        done.append(_measured(measure, EngineSettings()))
+        yield done[-1]
+    fastest = _fastest(done)
+    if fastest is not None:
+        yield _measured(measure, fastest.settings)
 
 
 def best(done: Sequence[Trial]) -> Trial | None:
-    """The fastest trial, if it was faster than every one with the default settings."""
-    rates = [trial.rate for trial in done if trial.default and trial.rate is not None]
-    others = [trial for trial in done if not trial.default and trial.rate is not None]
-    fastest = max(others, key=lambda trial: trial.rate or 0.0, default=None)
-    if fastest is None or not rates or (fastest.rate or 0.0) <= max(rates):
+    """The slower trial of the fastest settings, if they were measured twice and both beat the default."""
+    fastest = _fastest(done)
+    if fastest is None:
         return None
-    return fastest
+    twice = [(t.rate, t) for t in done if t.settings == fastest.settings and t.rate is not None]
+    rate, slower = min(twice, key=lambda rated: rated[0])
+    return slower if len(twice) > 1 and rate > _hurdle(done) else None
+
+
+def _fastest(done: Sequence[Trial]) -> Trial | None:
+    """The fastest trial, if it beats the default."""
+    others = [(t.rate, t) for t in done if not t.default and t.rate is not None]
+    rate, fastest = max(others, key=lambda rated: rated[0], default=(0.0, None))
+    return fastest if rate > _hurdle(done) else None
+
+
+def _hurdle(done: Sequence[Trial]) -> float:
+    """Requests per second that beat the default: as far above its faster trial as that above the slower.
+
+    Without such a distance, however fast noise makes a trial, a third of all second trials would beat both.
+    """
+    own = [trial.rate for trial in done if trial.default and trial.rate is not None]
+    return max(own) * max(GAIN, max(own) / min(own)) if own else math.inf
 
 
 def _measured(measure: Callable[[EngineSettings], float], settings: EngineSettings) -> Trial:

@@ -1,5 +1,6 @@
 """Connecting: what answers at an address, or why nothing does, with no secret in any of it."""
 
+import threading
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import pytest
 
 from apo.backends import Request
-from apo.connection import api_key, check, connect
+from apo.connection import _backend, api_key, busy_with, check, connect
 from apo.errors import ConfigError, ServerError
 from apo.identity import identify
 from apo.prompt import Message
@@ -172,6 +173,21 @@ def test_connect(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {"secret-key"} == {asked.key for asked in server.asked}
 
 
+def test_all_at_once() -> None:
+    """A server that answers only when all requests are there is sent all."""
+    there = threading.Barrier(100, timeout=20)
+
+    def answer(_: Asked) -> Reply:
+        there.wait()
+        return Reply(body=said("red"))
+
+    requests = [Request((Message("user", f"ball {number}"),), 5) for number in range(100)]
+    with serving(answer) as server, _backend(server.url, "key", "m", at_once=100) as backend:
+        texts = [completion.text for _, completion in backend.stream(requests)]
+
+    assert ["red"] * 100 == texts
+
+
 def test_connect_refused() -> None:
     """A server that fails the check is never asked for an answer."""
     with (
@@ -217,6 +233,14 @@ def test_check_no_address(url: str) -> None:
     """What is no web address is refused before anything is started."""
     with pytest.raises(ConfigError, match="is no address of a server, such as http://host:8000/v1"):
         check(ModelSpec("m", url))
+
+
+@pytest.mark.parametrize(
+    ("batch", "busy"), [(1, 1), (2, 1), (8, 2), (16, 4), (32, 8), (64, 8), (256, 8), (1024, 32)]
+)
+def test_busy_engine(batch: int, busy: int) -> None:
+    """A CPU is busy with eight, whatever its batch was found to be best; a large batch needs more."""
+    assert busy == busy_with(batch)
 
 
 def test_own_engine_has_no_address() -> None:

@@ -38,10 +38,23 @@ def memory() -> int:
 def machine() -> str:
     """The hardware that decides how fast an engine is: GPUs with memory, or processor, cores and GiB."""
     if has_gpu():
-        asked = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader"]
-        listed = subprocess.run(asked, capture_output=True, text=True, check=False)
-        return "; ".join(line.strip() for line in listed.stdout.splitlines())
+        return "; ".join(_gpus("--format=csv,noheader"))
     return f"{_processor()}, {len(os.sched_getaffinity(0))} cores, {round(memory() / 2**30)} GiB"
+
+
+def first_gpu() -> tuple[str, float] | None:
+    """Name and GiB of the first GPU, if there is one."""
+    if not has_gpu():
+        return None
+    name, _, mebibytes = _gpus("--format=csv,noheader,nounits")[0].rpartition(",")
+    return name, float(mebibytes) / 2**10
+
+
+def _gpus(form: str) -> list[str]:
+    """A line for each: its name, a comma, its memory in MiB."""
+    asked = ["nvidia-smi", "--query-gpu=name,memory.total", form]
+    listed = subprocess.run(asked, capture_output=True, text=True, check=False)
+    return [line.strip() for line in listed.stdout.splitlines()]
 
 
 def _processor() -> str:

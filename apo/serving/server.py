@@ -86,12 +86,20 @@ def obtain(model: str, options: Options, report: Report) -> Server:
         return _start(folder, resolve(model, report), options, report)
 
 
-def ended(model: str, options: Options, seconds: float, report: Report) -> bool:
-    """Wait until the server of that identity has ended, which nobody uses any more; False: it has not."""
-    folder, deadline = home(model, options, report), time.monotonic() + seconds
-    while not (gone := has_ended(folder)) and time.monotonic() <= deadline:
+def used() -> list[Path]:
+    """Folders of all vLLM that somebody uses on this machine: servers, and engines of one owner."""
+    leases = sorted((cache_folder() / "servers").rglob("lease"))
+    return [found.parent for found in leases if lease.in_use(found)]
+
+
+def ended(folder: Path, seconds: float) -> bool:
+    """Wait until all vLLM in and below a folder has ended, which nobody uses any more; False: it has not."""
+    deadline = time.monotonic() + seconds
+    while any(not has_ended(guard.parent) for guard in folder.rglob("guard")):
+        if time.monotonic() > deadline:
+            return False
         time.sleep(0.2)
-    return gone
+    return True
 
 
 def home(model: str, options: Options, report: Report) -> Path:
