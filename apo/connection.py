@@ -183,14 +183,15 @@ def _own_engine(spec: ModelSpec, options: Options, report: Report) -> Iterator[L
     None where `auto` finds the server better.
     """
     hold = owned.hold_if_faster if spec.engine == "auto" else owned.hold
-    with hold(spec.model, options, report) as folder:
+    with hold(spec.model, options, report) as folder, ExitStack() as engine:
         if folder is None:
             yield None
             return
         weights = resolve(spec.model, report)
 
         def begin() -> tuple[Connection, Ready]:
-            connection, first = owned.start(folder, spec.model, options, report)
+            engine.close()  # what ran before is stopped, if it has not ended
+            connection, first = engine.enter_context(owned.started(folder, spec.model, options, report))
             return connection, msgspec.msgpack.decode(first, type=Ready)
 
         connection, ready = begin()

@@ -2,8 +2,8 @@
 
 It is guarded like a server (`apo.serving.guard`): it lives while its owner holds the lease in its folder, so
 it is gone half a second after an owner that was killed, and Ctrl-C does not reach it. Its folder is the
-first one beside the server's that has no other owner; who that is a lock of its own says, since the guard of
-an engine that ends has the lease too.
+first one beside the server's that has no other owner; who that is a lock of its own says, since the lease is
+given back when an engine is stuck, to have it stopped, and the guard has it meanwhile.
 """
 
 import itertools
@@ -19,9 +19,11 @@ from apo.errors import ServerError
 from apo.serving import command, lease
 from apo.serving.command import Options
 from apo.serving.hardware import has_gpu
-from apo.serving.server import LOG, START_SECONDS, has_ended, home, launch, stage, unready
-from apo.serving.weights import Report, resolve
+from apo.serving.server import LOG, START_SECONDS, ended, has_ended, home, launch, stage, unready
+from apo.serving.weights import Report, Weights, resolve
 
+STOPPING = 60.0
+"""Seconds that an engine that is not needed any more has to end; its guard kills it after ten."""
 LOOK = 0.5
 """Seconds between two looks at an engine that starts."""
 
@@ -62,36 +64,42 @@ def hold_if_faster(model: str, options: Options, report: Report) -> Iterator[Pat
 
 @contextmanager
 def _owner(folder: Path) -> Iterator[Path | None]:
-    """The folder if it has no other owner; waits for an engine that is being stopped there."""
+    """The folder if it has no other owner."""
     folder.mkdir(exist_ok=True, mode=0o700)
     with lease.if_unused(folder / "owner") as free:
-        if not free:
-            yield None
-            return
-        with lease.hold(folder / "lease"):
-            yield folder
+        yield folder if free else None
 
 
-def start(folder: Path, model: str, options: Options, report: Report) -> tuple[Connection, bytes]:
-    """An engine's process for the holder of a folder: the connection to it, and the first frame from it.
+@contextmanager
+def started(folder: Path, model: str, options: Options, report: Report) -> Iterator[tuple[Connection, bytes]]:
+    """An engine's process for the owner of a folder: the connection to it, and the first frame from it.
 
-    One that ran there before is waited for until it is gone.
+    It is stopped at the end of the block; what ran there before is waited for until that is gone.
 
     Raises:
         ConfigError: no such model.
-        ServerError: the engine did not start; the message ends with its log. Or there can be no socket.
+        ServerError: the engine did not start; the message ends with its log. Or there can be no socket, or
+            the engine before does not end.
     """
     weights = resolve(model, report)
     report(f"Starting {command.engine()} for {model}, for this run alone")
+    if not ended(folder, STOPPING):
+        raise ServerError(f"The engine that ran before does not end. Its log: {folder / LOG}")
+    with lease.hold(folder / "lease"):
+        connection = _launched(folder, weights, options, report)
+        try:
+            first = _first_frame(connection, folder / LOG, report)
+        except BaseException:
+            connection.close()
+            raise
+        yield connection, first
+
+
+def _launched(folder: Path, weights: Weights, options: Options, report: Report) -> Connection:
     with tempfile.TemporaryDirectory(prefix="apo-") as private, _listening(f"{private}/socket") as door:
         program = command.worker(weights, options, f"{private}/socket")
         launch(folder, program, command.environment(weights, options, ""))
-        connection = _accept(door, folder, report)
-    try:
-        return connection, _first_frame(connection, folder / LOG, report)
-    except BaseException:
-        connection.close()
-        raise
+        return _accept(door, folder, report)
 
 
 @contextmanager

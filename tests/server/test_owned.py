@@ -7,15 +7,17 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from apo.backends import Request
+from apo.backends.frames import Ready
 from apo.backends.patient import Patient
+from apo.backends.vllm import VLLM
 from apo.connection import Link, connect
 from apo.errors import ServerError
 from apo.prompt import Message
@@ -33,7 +35,8 @@ from apo.serving import owned
 from apo.serving.command import Options
 with owned.hold(sys.argv[1], Options(context=int(sys.argv[2])), lambda text: None) as folder:
     print(folder, flush=True)
-    owned.start(folder, sys.argv[1], Options(context=int(sys.argv[2])), lambda text: None)
+    with owned.started(folder, sys.argv[1], Options(context=int(sys.argv[2])), lambda text: None):
+        pass
 """
 CONTEXT = 384
 """Makes an engine of another identity than those of other tests."""
@@ -122,23 +125,17 @@ def test_faster_engine() -> None:
 
 @pytest.mark.skipif(has_gpu(), reason="a GPU's memory is for one engine")
 def test_engine_that_is_being_stopped() -> None:
-    """A run right after another has an engine of its own too: it waits until the first one's has ended."""
+    """A run right after another has an engine of its own too, though the first one's has not ended yet."""
     options = Options(context=CONTEXT + 5)
     with owned.hold_if_faster(DEFAULT, options, lambda _: None) as first:
         assert first is not None
-    with ExitStack() as stopping, ThreadPoolExecutor() as threads:
-        stopping.enter_context(lease.alone(first / "lease"))  # as the guard does while it stops an engine
-        second = threads.submit(_owned, options)
-        with pytest.raises(TimeoutError):
-            second.result(timeout=1)
-        stopping.close()
+    with (
+        lease.alone(first / "lease"),  # as the guard does while it stops an engine
+        owned.hold_if_faster(DEFAULT, options, lambda _: None) as second,
+    ):
+        pass
 
-        assert first == second.result(timeout=10)
-
-
-def _owned(options: Options) -> Path | None:
-    with owned.hold_if_faster(DEFAULT, options, lambda _: None) as folder:
-        return folder
+    assert first == second
 
 
 @pytest.mark.skipif(has_gpu(), reason="a GPU's memory is for one engine")
@@ -235,3 +232,26 @@ def test_death_in_the_middle(own: Link) -> None:
     assert not has_ended(folder)
     assert group_of(folder) not in (None, group)
     assert "EngineCore" in (folder / BEFORE).read_text()  # what the first one wrote
+
+
+def test_stuck() -> None:
+    """An engine that says nothing is given up; it is killed, and another starts in its place."""
+    options = Options(context=CONTEXT + 7, eager=True)
+    asked = [Request((Message("user", "Say yes."),), 3)]
+    failures = []
+    with owned.hold(DEFAULT, options, lambda _: None) as folder, ExitStack() as engine:
+        for stuck in (True, False):
+            engine.close()
+            began = owned.started(folder, DEFAULT, options, lambda _: None)
+            connection, first = engine.enter_context(began)
+            group = group_of(folder)
+            assert group is not None
+            if stuck:
+                os.killpg(group, signal.SIGSTOP)
+            backend = VLLM(connection, msgspec.msgpack.decode(first, type=Ready), 5.0 if stuck else 60.0)
+            ((_, done),) = backend.stream(asked)
+            failures.append(done.failure.kind if done.failure else None)
+            assert stuck == backend.lost
+            backend.close()
+
+    assert ["timeout", None] == failures
