@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from apo.backends import Backend
+from apo.backends.concurrency import Concurrency
 from apo.candidate import Candidate
 from apo.connection import local
 from apo.errors import ConfigError, ServerError
@@ -16,13 +17,13 @@ from apo.prompt import Prompt
 from apo.seeding import rng
 from apo.serving.command import EngineSettings, Options
 from apo.serving.hardware import has_gpu
-from apo.serving.server import ended, home, used
-from apo.serving.weights import Report, cache_folder
+from apo.serving.server import ended, machine_folder, used
+from apo.serving.weights import Report
 from apo.spec import ModelSpec
 from apo.task import Task, as_exemplars
 
 LISTS, GPU_LISTS = 4, 31
-"""Exemplar lists, beside the seed prompt: on a GPU twice as many requests as its largest step computes."""
+"""Exemplar lists, beside the seed prompt: on a GPU four times what a run asks at once."""
 EXEMPLARS = 8
 ROWS = 64
 """Most dev rows."""
@@ -35,6 +36,7 @@ def check_alone() -> None:
 
     Raises:
         ConfigError: some is in use.
+        ServerError: some that nobody uses does not end.
     """
     if there := used():
         raise ConfigError(
@@ -42,7 +44,17 @@ def check_alone() -> None:
             f"measures, but vLLM is in use for {_model(there[0])} ({there[0]}). Try again when the runs that "
             "use it have ended."
         )
-    ended(cache_folder() / "servers", STOPPING)
+    _wait()
+
+
+def _wait() -> None:
+    """Wait until no vLLM runs here any more.
+
+    Raises:
+        ServerError: some does not end.
+    """
+    if not ended(machine_folder(), STOPPING):
+        raise ServerError(f"vLLM that nobody uses does not end; it belongs to {machine_folder()}.")
 
 
 def _model(folder: Path) -> str:
@@ -66,17 +78,15 @@ def measurer(task: Task, model: str, options: Options, report: Report) -> Callab
     warm, pairs = _pairs(task, "warm", lists)[:ROWS], _pairs(task, "measured", lists)
 
     def measure(settings: EngineSettings) -> float:
-        chosen = replace(options, engine=settings)
-        try:
-            # All at once, so that the settings alone decide how much is computed at a time.
-            with local(spec, chosen, report, at_once=len(pairs)) as link:
-                report("Measuring")
-                _answered(task, link.backend, warm)
-                began = time.monotonic()
-                _answered(task, link.backend, pairs)
-                return len(pairs) / (time.monotonic() - began)
-        finally:
-            ended(home(model, chosen, report), STOPPING)
+        _wait()  # for the engine of the trial before
+        # At once what a run asks at most, so that the settings alone decide how much is computed at a time.
+        at_once = min(len(pairs), Concurrency().most)
+        with local(spec, replace(options, engine=settings), report, at_once) as link:
+            report("Measuring")
+            _answered(task, link.backend, warm)
+            began = time.monotonic()
+            _answered(task, link.backend, pairs)
+            return len(pairs) / (time.monotonic() - began)
 
     return measure
 

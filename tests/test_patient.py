@@ -12,7 +12,7 @@ from apo.backends import Completion, Request
 from apo.backends.patient import MANY, PROBE_EVERY, SOME, Patient
 from apo.backends.scripted import Scripted
 from apo.candidate import Failure, FailureKind
-from apo.errors import RunError
+from apo.errors import RunError, ServerError
 from tests.helpers import FrozenClock
 
 Says = Callable[[str, int], FailureKind | None]
@@ -29,6 +29,8 @@ class Setting:
     asked: list[str] = field(default_factory=list)
     told: list[str | None] = field(default_factory=list)
     revived: int = 0
+    failing: int = 0
+    """How many tries to start the server again fail."""
 
     def backend(self) -> Patient:
         """The backend."""
@@ -48,6 +50,8 @@ class Setting:
 
     def _revive(self) -> None:
         self.revived += 1
+        if self.revived <= self.failing:
+            raise ServerError("no memory")
 
     def answers(self, count: int = 40) -> dict[str, FailureKind | None]:
         """What comes out, each tag once."""
@@ -102,6 +106,23 @@ def test_lost_and_back(begin: int, kind: FailureKind) -> None:
     assert all(why is not None and why.startswith(f"{kind}: {kind} \x1b ") for why in run.told[:-1])
     assert run.revived == len(run.told) - 1 > 1
     assert 1 == run.told.count(None)
+
+
+def test_a_start_that_fails() -> None:
+    """Why a server cannot be started again is told, and it is tried again."""
+    run = Setting(lambda tag, n: "connection" if 10 <= n < 60 else None, patience=1e6, failing=2)
+
+    assert [] == failed(run.answers())
+    assert 2 == run.told.count("no memory")
+    assert run.revived > 2
+
+
+def test_a_server_that_never_starts() -> None:
+    """After so much patience the run ends, and says how to go on."""
+    run = Setting(lambda tag, n: "connection" if n >= 10 else None, failing=1000)
+
+    with pytest.raises(RunError, match=r"did not come back within 60 seconds.*apo resume"):
+        run.answers()
 
 
 def test_kept_back_rows_are_asked_again_once() -> None:

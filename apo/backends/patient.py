@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from apo.backends import Answer, Backend, Completion, Request
 from apo.backends.retries import TRANSIENT
 from apo.candidate import Failure
-from apo.errors import RunError
+from apo.errors import RunError, ServerError
 from apo.spec import PATIENCE
 
 MANY = 24
@@ -34,7 +34,8 @@ class Patient:
     Args:
         backend: what is asked.
         patience: seconds to wait for a lost server.
-        revive: called before each look at a lost server; starts it again if that is ours to do.
+        revive: called before each look at a lost server; starts it again if that is ours to do. It may
+            raise ServerError, which is told.
         tell: called with the reason while the server is lost, at least once a look, and with None once
             it is back; what it raises ends the wait.
         sleep: lets seconds go by.
@@ -157,7 +158,10 @@ class Patient:
                 f"{_words(trouble)} Bring it back and go on with `apo resume`."
             )
         self._tell(_words(trouble))
-        self._revive()
+        try:
+            self._revive()
+        except ServerError as error:  # such as for memory that is still taken: it is tried again
+            self._tell(str(error).partition("\n")[0])
 
 
 class _Batch:

@@ -8,6 +8,7 @@ import itertools
 import os
 import queue
 import socket
+import struct
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -33,6 +34,10 @@ from apo.candidate import Failure, Usage
 
 TIMEOUT = 600.0
 """Seconds without a word from the engine, after which what is under way is given up, and the process."""
+PARTS = 10
+"""Of a timeout: how often it is looked whether the engine has said anything."""
+SENDING = 60
+"""Seconds that the process has to take a frame; its loop reads them as they come."""
 LEAVING = 10.0
 """Seconds that the process has to say goodbye."""
 GROUP = 64
@@ -102,12 +107,13 @@ class VLLM:
 
     def _next(self, line: "_Line", answers: Answers, asked: Iterable[int]) -> list[tuple[int, Result]]:
         """The next answers, or if the engine says nothing for too long, failures of all that were asked."""
-        left = self._timeout
-        while left > 0:
+        silent, words = 0, line.words
+        # In parts, of which the time that this process was suspended is only one.
+        while silent < PARTS:
             try:
-                came = [answers.get(timeout=left)]
+                came = [answers.get(timeout=self._timeout / PARTS)]
             except queue.Empty:
-                left = line.heard + self._timeout - time.monotonic()
+                silent, words = (silent + 1 if words == line.words else 0), line.words
                 continue
             with suppress(queue.Empty):
                 while True:
@@ -128,8 +134,10 @@ class _Line:
         # Apart from the other: the reader must never wait for a writer who waits for the process to read.
         self._writing = threading.Lock()
         self.lost = False
-        self.heard = time.monotonic()
-        """When the process last said something."""
+        self.words = 0
+        """How often the process has said something."""
+        with self._socket() as own:
+            own.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("@ll", SENDING, 0))
         self._reader = threading.Thread(target=self._read, name="engine", daemon=True)
         self._reader.start()
 
@@ -164,9 +172,12 @@ class _Line:
 
     def end(self) -> None:
         """Hang up on a process that is stuck; it ends, and `lost` tells that it may be started again."""
-        with suppress(OSError), socket.socket(fileno=os.dup(self._connection.fileno())) as end:
-            end.shutdown(socket.SHUT_RDWR)
+        with suppress(OSError), self._socket() as own:
+            own.shutdown(socket.SHUT_RDWR)
         self._reader.join(LEAVING)
+
+    def _socket(self) -> socket.socket:
+        return socket.socket(fileno=os.dup(self._connection.fileno()))
 
     def close(self) -> None:
         """Ask the process to end, and wait until it has let go."""
@@ -178,14 +189,14 @@ class _Line:
             with self._writing:
                 self._connection.send_bytes(packed)
         except OSError:
-            # The process is gone: the reader sees it too, and tells everybody.
-            return
+            # The process is gone, or stuck with half a frame. The reader sees the end, and tells everybody.
+            self.end()
 
     def _read(self) -> None:
         try:
             while True:
                 frame = from_engine.decode(self._connection.recv_bytes())
-                self.heard = time.monotonic()
+                self.words += 1
                 self._hand(frame)
         except (EOFError, OSError, msgspec.MsgspecError):
             with self._guard:

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import platform
 import sys
 from dataclasses import asdict, dataclass
 from importlib import metadata
@@ -11,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from apo.errors import ConfigError
-from apo.serving.hardware import has_gpu, memory, precision
+from apo.serving.hardware import has_gpu, memory, precision, visible_gpus
 from apo.serving.weights import Weights
 
 CPU_CONTEXT = 2048
@@ -86,12 +85,12 @@ def engine() -> str:
 
 
 def identity(weights: Weights, options: Options) -> str:
-    """What tells one server from another: weights, engine, options, machine, GPUs; 16 hex digits.
+    """What tells one server of a machine from another: weights, engine, options, GPUs; 16 hex digits.
 
-    Machines may share a home, and a cluster gives each of its runs other GPUs of a machine.
+    A cluster gives each of its runs GPUs of its own.
     """
     parts = [asdict(weights), stamp(weights), engine(), asdict(options), settings(weights, options)]
-    parts += [platform.node(), os.environ.get("CUDA_VISIBLE_DEVICES", "")]
+    parts.append(visible_gpus())
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 

@@ -43,11 +43,22 @@ def machine() -> str:
 
 
 def first_gpu() -> tuple[str, float] | None:
-    """Name and GiB of the first GPU, if there is one."""
+    """Name and GiB of the first GPU, if there is one; 0 GiB where it does not say."""
     if not has_gpu():
         return None
-    name, _, mebibytes = _gpus("--format=csv,noheader,nounits")[0].rpartition(",")
-    return name, float(mebibytes) / 2**10
+    name, _, mebibytes = next(iter(_gpus("--format=csv,noheader,nounits")), "").rpartition(",")
+    try:
+        return name, float(mebibytes) / 2**10
+    except ValueError:  # one that shares the machine's memory
+        return name, 0.0
+
+
+def visible_gpus() -> str:
+    """The GPUs that this process may use, such as `0,1`; nothing without one."""
+    named = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    if named or not has_gpu():
+        return named
+    return ",".join(str(number) for number, _ in enumerate(_gpus("--format=csv,noheader")))
 
 
 def _gpus(form: str) -> list[str]:

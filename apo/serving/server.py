@@ -7,6 +7,7 @@ address and the API key.
 
 import json
 import os
+import platform
 import secrets
 import socket
 import subprocess
@@ -88,8 +89,20 @@ def obtain(model: str, options: Options, report: Report) -> Server:
 
 def used() -> list[Path]:
     """Folders of all vLLM that somebody uses on this machine: servers, and engines of one owner."""
-    leases = sorted((cache_folder() / "servers").rglob("lease"))
-    return [found.parent for found in leases if lease.in_use(found)]
+    folders = {found.parent for found in machine_folder().rglob("lease") if lease.in_use(found)}
+    # An engine that starts has an owner before its lease is held.
+    folders |= {found.parent for found in machine_folder().rglob("owner") if _is_held(found)}
+    return sorted(folders)
+
+
+def _is_held(path: Path) -> bool:
+    with lease.if_unused(path) as free:
+        return not free
+
+
+def machine_folder() -> Path:
+    """Where the folders of this machine's servers lie; other machines may have the same cache folder."""
+    return cache_folder() / "servers" / platform.node()
 
 
 def ended(folder: Path, seconds: float) -> bool:
@@ -106,7 +119,7 @@ def home(model: str, options: Options, report: Report) -> Path:
     """The folder of a model with options: where its server keeps lease, log and address."""
     command.engine()
     identity = command.identity(resolve(model, report), options)
-    folder = cache_folder() / "servers" / identity
+    folder = machine_folder() / identity
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     return folder
 
