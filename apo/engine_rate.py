@@ -27,8 +27,6 @@ LISTS, GPU_LISTS = 4, 31
 EXEMPLARS = 8
 ROWS = 64
 """Most dev rows."""
-STOPPING = 60.0
-"""Seconds that the engine of the trial before has to end."""
 
 
 def check_alone() -> None:
@@ -53,7 +51,7 @@ def _wait() -> None:
     Raises:
         ServerError: some does not end.
     """
-    if not ended(machine_folder(), STOPPING):
+    if not ended(machine_folder()):
         raise ServerError(f"vLLM that nobody uses does not end; it belongs to {machine_folder()}.")
 
 

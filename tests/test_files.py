@@ -21,7 +21,7 @@ broken
     ("folder", "shared"),
     [
         ("/", False),
-        ("/root/.cache/apo", False),
+        ("/var/cache/apo", False),
         ("/home/me/.cache/apo", True),
         ("/homes/me", False),
         ("/home/me/disk/apo", False),

@@ -40,11 +40,16 @@ def if_unused(path: Path) -> Iterator[bool]:
         yield unused
 
 
+def held(path: Path) -> bool:
+    """Whether somebody holds it, alone or with others."""
+    with if_unused(path) as unused:
+        return not unused
+
+
 def in_use(path: Path) -> bool:
     """Whether somebody uses the server; not while it is being stopped."""
-    with if_unused(path) as unused:
-        if unused:
-            return False
+    if not held(path):
+        return False
     # Users share the lock, and whoever stops the server has it alone.
     with _opened(path) as descriptor:
         try:

@@ -22,8 +22,6 @@ from apo.serving.hardware import has_gpu
 from apo.serving.server import LOG, START_SECONDS, ended, has_ended, home, launch, stage, unready
 from apo.serving.weights import Report, Weights, resolve
 
-STOPPING = 60.0
-"""Seconds that an engine that is not needed any more has to end; its guard kills it after ten."""
 LOOK = 0.5
 """Seconds between two looks at an engine that starts."""
 
@@ -83,7 +81,7 @@ def started(folder: Path, model: str, options: Options, report: Report) -> Itera
     """
     weights = resolve(model, report)
     report(f"Starting {command.engine()} for {model}, for this run alone")
-    if not ended(folder, STOPPING):
+    if not ended(folder):
         raise ServerError(f"The engine that ran before does not end. Its log: {folder / LOG}")
     with lease.hold(folder / "lease"):
         connection = _launched(folder, weights, options, report)

@@ -29,6 +29,8 @@ from apo.serving.weights import Report, Weights, cache_folder, resolve
 LOG = "engine.log"
 BEFORE = "engine.log.before"
 """The log of the server that ran there last."""
+STOPPING = 60.0
+"""Seconds that what nobody uses any more has to end; its guard kills it after ten."""
 START_SECONDS = 1800.0
 """How long a start may take: a large model has to be fetched."""
 
@@ -91,13 +93,8 @@ def used() -> list[Path]:
     """Folders of all vLLM that somebody uses on this machine: servers, and engines of one owner."""
     folders = {found.parent for found in machine_folder().rglob("lease") if lease.in_use(found)}
     # An engine that starts has an owner before its lease is held.
-    folders |= {found.parent for found in machine_folder().rglob("owner") if _is_held(found)}
+    folders |= {found.parent for found in machine_folder().rglob("owner") if lease.held(found)}
     return sorted(folders)
-
-
-def _is_held(path: Path) -> bool:
-    with lease.if_unused(path) as free:
-        return not free
 
 
 def machine_folder() -> Path:
@@ -105,7 +102,7 @@ def machine_folder() -> Path:
     return cache_folder() / "servers" / platform.node()
 
 
-def ended(folder: Path, seconds: float) -> bool:
+def ended(folder: Path, seconds: float = STOPPING) -> bool:
     """Wait until all vLLM in and below a folder has ended, which nobody uses any more; False: it has not."""
     deadline = time.monotonic() + seconds
     while any(not has_ended(guard.parent) for guard in folder.rglob("guard")):
@@ -182,8 +179,7 @@ def launch(folder: Path, program: list[str], environment: dict[str, str]) -> Non
 
 def has_ended(folder: Path) -> bool:
     """Whether the guard of a folder is gone, and with it what it guarded."""
-    with lease.if_unused(folder / "guard") as ended:
-        return ended
+    return not lease.held(folder / "guard")
 
 
 def _comes_up(server: Server, folder: Path, report: Report) -> bool:
